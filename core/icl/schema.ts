@@ -1,0 +1,128 @@
+/**
+ * The coordinator's wire (protocol §1), every byte from outside parsed here. Field names are the wire's. Handles are
+ * uint256 that arrive as bare integers, decimal strings, 0x hex, 0 or null: `handle` makes them all a bigint, and the
+ * text must have gone through `parseLossless` first. Unknown fields are dropped; strings are bounded.
+ */
+import * as z from "zod";
+
+const UINT256_MAX = (1n << 256n) - 1n;
+/** The longest id or text field a coordinator may send; ids are 66 characters in practice. */
+const TEXT_MAX = 512;
+
+const text = z.string().max(TEXT_MAX);
+const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, "must be 0x and 40 hex digits");
+const unixSec = z.coerce.number().int().min(0).max(1e11);
+
+/** A uint256 handle as a bigint; 0, null and absent all become 0n, which means "no key". */
+export const handle = z
+  .union([
+    z.bigint(),
+    z.number().int().nonnegative(),
+    z.string().regex(/^(0x[0-9a-fA-F]{1,64}|\d{1,78})$/, "must be decimal or 0x hex"),
+    z.null(),
+    z.undefined(),
+  ])
+  .transform((value) => (value === null || value === undefined ? 0n : BigInt(value)))
+  .refine((value) => value >= 0n && value <= UINT256_MAX, "must fit in uint256");
+
+export const role = z.enum(["leader", "verifier"]);
+export type Role = z.infer<typeof role>;
+
+export const challenge = z.object({
+  challengeId: text.min(1),
+  nonce: z.string().regex(/^(0x)?([0-9a-fA-F]{2}){1,64}$/, "must be hex"),
+  expiresAt: z.union([z.string().max(64), z.number()]).optional(),
+});
+export type Challenge = z.infer<typeof challenge>;
+
+export const certificate = z.object({
+  certHash: z.string().regex(/^0x([0-9a-fA-F]{2}){1,32}$/, "must be 0x hex of at most 32 bytes"),
+  expiry: unixSec,
+  tier: z.coerce.number().int().min(0).max(2),
+});
+export type Certificate = z.infer<typeof certificate>;
+
+export const heartbeatReply = z.object({ status: text });
+
+export const assignment = z.object({
+  jobId: text.min(1),
+  role,
+  modelId: text.min(1),
+  promptCid: text.min(1),
+  deadline: unixSec,
+  insuranceOptIn: z.boolean().default(false),
+  userAddress: address,
+  kpHighHandle: handle,
+  kpLowHandle: handle,
+});
+export type Assignment = z.infer<typeof assignment>;
+
+/** Each row is parsed on its own by the client, so that one bad row does not hide the others. */
+export const assignments = z.object({ assignments: z.array(z.unknown()).max(10_000) });
+
+export const claimReply = z.object({
+  kpHighHandle: handle,
+  kpLowHandle: handle,
+  outputKeyGranted: z.boolean().optional(),
+  claimDeadline: unixSec.optional(),
+});
+export type ClaimReply = z.infer<typeof claimReply>;
+
+/** Answer to a result or a verdict. Versions differ in everything but the status. */
+export const submissionReply = z.object({ status: text, finalized: z.boolean().optional() });
+export type SubmissionReply = z.infer<typeof submissionReply>;
+
+const absentText = z
+  .string()
+  .max(TEXT_MAX)
+  .nullish()
+  // A coordinator in Python may print its None as a string (protocol §1).
+  .transform((value) => (value === undefined || value === "" || value === "None" || value === "null" ? null : value));
+
+export const jobStatus = z.object({
+  jobId: text.optional(),
+  status: text.transform((value) => value.toUpperCase()),
+  outputCid: absentText,
+  leaderCommitment: absentText,
+  failureReason: absentText,
+});
+export type JobStatus = z.infer<typeof jobStatus>;
+
+export const nodeRecord = z.object({
+  operator_address: text.optional(),
+  active: z.boolean().optional(),
+  metrics: z.record(z.string(), z.unknown()).optional(),
+});
+export type NodeRecord = z.infer<typeof nodeRecord>;
+
+/** A CoFHE encrypted input as JSON: `ctHash` is a uint256 in decimal, `utype` 6 is uint128. */
+export const encryptedInput = z.object({
+  ctHash: z.string().regex(/^\d{1,78}$/),
+  securityZone: z.number().int(),
+  utype: z.number().int(),
+  signature: z.string().regex(/^0x[0-9a-fA-F]*$/),
+});
+export type EncryptedInput = z.infer<typeof encryptedInput>;
+
+/** The leader's result, as sent (protocol §1). */
+export interface LeaderResult {
+  jobId: string;
+  output_cid: string;
+  /** 64 lowercase hex digits, no 0x. */
+  commitment_hash: string;
+  encrypted_output_key_high?: string;
+  encrypted_output_key_low?: string;
+  encrypted_output_key_inputs?: { high: EncryptedInput; low: EncryptedInput };
+  output_key_store_tx?: string;
+  output_key_store_job_id?: string;
+}
+
+/** A verifier's verdict, as sent (protocol §1): `commitment_hash` is always the verifier's own. */
+export interface VerifierVerdict {
+  jobId: string;
+  verifier_address: string;
+  commitment_hash: string;
+  verdict: "CONFIRM" | "REJECT";
+  /** Integer 0…100. */
+  confidence: number;
+}

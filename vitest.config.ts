@@ -1,0 +1,60 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // Plain Node: pure core, devnet services, CLI parts.
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["{core,devnet,cli,contracts,scripts}/**/*.test.ts", "test/unit/**/*.test.ts"],
+        },
+      },
+      {
+        // Real workerd: objects, alarms, D1.
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              // Only loopback: no test can reach the network.
+              outboundService: async (request: import("miniflare").Request) =>
+                new URL(request.url).hostname === "127.0.0.1"
+                  ? fetch(request.url, {
+                      method: request.method,
+                      headers: Object.fromEntries(request.headers),
+                      body: request.body ? await request.arrayBuffer() : null,
+                    })
+                  : new Response(`refused: ${request.url}`, { status: 599 }),
+            },
+          }),
+        ],
+        test: {
+          name: "workers",
+          deps: {
+            optimizer: {
+              ssr: {
+                enabled: true,
+                rolldownOptions: { external: [/^node:/] },
+                include: ["viem", "viem/accounts", "@cofhe/sdk", "@cofhe/sdk/permits"],
+              },
+            },
+          },
+          include: ["test/workers/**/*.test.ts"],
+        },
+      },
+      {
+        // The devnet as processes; needs `npm run build` first.
+        test: {
+          name: "e2e",
+          environment: "node",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
