@@ -47,6 +47,8 @@ export type ErrorCode =
   | "submission-refused"
   | "guard-refused"
   | "withdrawn"
+  // money
+  | "payment-unavailable"
   // storage and set-up
   | "storage-key"
   | "settings"

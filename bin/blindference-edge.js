@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+// The command's launcher, in plain JavaScript that any Node runs: workerd's host needs Node 22 or newer, and the
+// `node` package that comes with this one is it. On an older Node the command starts again on that one.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const NODE_MAJOR_MIN = 22;
+const main = join(dirname(fileURLToPath(import.meta.url)), "..", "dist", "cli.js");
+
+if (!existsSync(main)) {
+  process.stderr.write("blindference-edge is not built yet: run `npm run build` in its folder.\n");
+  process.exit(1);
+}
+if (Number(process.versions.node.split(".")[0]) >= NODE_MAJOR_MIN) {
+  await import(main);
+} else {
+  runOn(bundledNode());
+}
+
+function bundledNode() {
+  try {
+    const manifest = createRequire(import.meta.url).resolve("node/package.json");
+    const binary = join(dirname(manifest), "bin", process.platform === "win32" ? "node.exe" : "node");
+    if (existsSync(binary)) return binary;
+  } catch {
+    // Said below.
+  }
+  process.stderr.write(
+    `blindference-edge needs Node ${NODE_MAJOR_MIN} or newer; this is ${process.version}, and the bundled one was not ` +
+      "installed. Install a newer Node, or reinstall with install scripts allowed for the package `node`.\n",
+  );
+  process.exit(1);
+}
+
+function runOn(binary) {
+  const child = spawn(binary, [main, ...process.argv.slice(2)], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => {
+    process.exit(signal === null ? (code ?? 1) : 128 + (constants.signals[signal] ?? 0));
+  });
+}

@@ -1,0 +1,104 @@
+/**
+ * `run`: a node on this machine. Settings come from the environment, and from a `.env` file for what the environment
+ * leaves out. Faulty settings do not stop it: like the deployed Worker it starts, says what is wrong, and claims
+ * nothing. Ends cleanly on Ctrl-C; state stays in the state folder.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseEnv } from "node:util";
+import { Command, InvalidArgumentError } from "commander";
+import { readSettings, SETTING_NAMES } from "../../core/settings/settings.ts";
+import { CliError } from "../errors.ts";
+import { startLocalWorker } from "../local-worker.ts";
+
+/** Read by this command alone; a password is nothing for the Worker. */
+const CLI_ONLY = ["BLF_KEY_PASSWORD", "BLF_KEYSTORE", "BLF_CONFIG_DIR"];
+
+interface RunOptions {
+  port: number;
+  host: string;
+  state: string;
+  envFile?: string;
+  worker?: string;
+  json?: true;
+  withParent?: true;
+}
+
+export function runCommand(): Command {
+  return new Command("run")
+    .description("Run a node on this machine: the same Worker that gets deployed, in workerd, with its state on disk")
+    .option("--port <port>", "port to listen on, 0 for a free one", port, 8787)
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--state <folder>", "where the node keeps its state", "./.blindference-edge")
+    .option("--env-file <file>", "settings file (default: .env in BLF_CONFIG_DIR or here)")
+    .option("--worker <file>", "another build of the Worker to run")
+    .option("--json", "print one JSON line when ready")
+    .option("--with-parent", "stop when standard input ends, so that the node never outlives what started it")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ blindference-edge run\n  $ blindference-edge run --port 9000 --state /var/lib/blindference --env-file node.env\n\nSettings: docs/operate/settings.md",
+    )
+    .action(run);
+}
+
+async function run(options: RunOptions): Promise<void> {
+  const bindings = readBindings(options.envFile);
+  const { faults, notes } = readSettings(bindings);
+  for (const note of notes) process.stderr.write(`note: ${note.message}\n`);
+  for (const fault of faults) {
+    process.stderr.write(`${fault.severity}: ${fault.setting}: ${fault.message}\n  fix: ${fault.fix}\n`);
+  }
+  if (faults.some((fault) => fault.severity === "fault")) {
+    process.stderr.write("The node starts but claims nothing until these are fixed.\n");
+  }
+  const stopped = stopSignal(options.withParent === true);
+  const worker = await startLocalWorker({
+    ...(options.worker === undefined ? {} : { script: resolve(options.worker) }),
+    stateDir: resolve(options.state),
+    host: options.host,
+    port: options.port,
+    bindings,
+    onLog: (line) => process.stdout.write(`${line}\n`),
+  }).catch((error: unknown) => {
+    throw startError(error, options);
+  });
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ url: worker.url, pid: process.pid })}\n`);
+  else process.stdout.write(`Blindference Edge is listening on ${worker.url} (testnet only). Ctrl-C stops it.\n`);
+  await stopped;
+  await worker.stop();
+  process.exit(0);
+}
+
+/** Known settings only: the Worker has no use for the rest of the environment. */
+function readBindings(envFile: string | undefined): Record<string, string> {
+  const file = envFile ?? join(process.env.BLF_CONFIG_DIR ?? ".", ".env");
+  if (envFile !== undefined && !existsSync(file)) throw new CliError(`--env-file: there is no file ${file}`);
+  const fromFile = existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {};
+  const merged = { ...fromFile, ...process.env };
+  const names = Object.keys(merged).filter(
+    (name) => (SETTING_NAMES.includes(name) || name.startsWith("BLF_")) && !CLI_ONLY.includes(name),
+  );
+  return Object.fromEntries(names.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]])));
+}
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP, or at the end of standard input where asked. */
+function stopSignal(withParent: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+    if (withParent) process.stdin.resume().on("end", resolve).on("close", resolve);
+  });
+}
+
+function startError(error: unknown, options: RunOptions): CliError {
+  const text = error instanceof Error ? error.message : String(error);
+  if (/EADDRINUSE|address already in use/i.test(text)) {
+    return new CliError(`Port ${options.port} is taken. Stop what listens there, or choose another with --port.`);
+  }
+  return new CliError(`The node could not start: ${text}`);
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new InvalidArgumentError("must be 0 to 65535");
+  return value;
+}

@@ -1,0 +1,101 @@
+/**
+ * Runs the built Worker on this machine, in workerd through Miniflare, with persisted state and crons: the same bundle
+ * that gets deployed. Invariant: state written to the folder survives a kill at any moment.
+ */
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+
+/** As in wrangler.toml; a test keeps the two equal. */
+export const WORKER = {
+  name: "blindference-edge",
+  compatibilityDate: "2026-11-01",
+  compatibilityFlags: ["nodejs_compat"],
+  durableObjects: { NODE: "Node", ASSIGNMENT: "Assignment" },
+  database: "DB",
+  cron: "* * * * *",
+} as const;
+
+/** Names the local database's files; any fixed id will do. */
+const DATABASE_ID = "blindference-edge-history";
+const MINUTE_MS = 60_000;
+
+export interface LocalWorkerOptions {
+  /** The built Worker; default: the one beside this program. */
+  script?: string;
+  stateDir: string;
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  /** Settings and secrets, as strings. */
+  bindings: Record<string, string>;
+  /** One line of the Worker's log. */
+  onLog(line: string): void;
+}
+
+export interface LocalWorker {
+  url: string;
+  stop(): Promise<void>;
+}
+
+export async function startLocalWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
+  await mkdir(options.stateDir, { recursive: true });
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      name: WORKER.name,
+      modules: true,
+      scriptPath: options.script ?? fileURLToPath(new URL("./worker/index.js", import.meta.url)),
+      compatibilityDate: WORKER.compatibilityDate,
+      compatibilityFlags: [...WORKER.compatibilityFlags],
+      durableObjects: Object.fromEntries(
+        Object.entries(WORKER.durableObjects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
+      ),
+      d1Databases: { [WORKER.database]: DATABASE_ID },
+      bindings: options.bindings,
+      host: options.host,
+      port: options.port,
+      resourcePersistencePath: options.stateDir,
+      cf: false,
+      telemetry: { enabled: false },
+      log: new Log(LogLevel.NONE),
+      handleStructuredLogs: ({ message }) => options.onLog(message),
+    }),
+  );
+  try {
+    const url = await miniflare.ready;
+    const crons = await startCrons(miniflare);
+    return {
+      url: url.origin,
+      async stop() {
+        crons.stop();
+        await miniflare.dispose();
+      },
+    };
+  } catch (error) {
+    await miniflare.dispose().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Plays the platform's cron trigger: once at the start, then at every full minute. */
+async function startCrons(miniflare: Miniflare): Promise<{ stop(): void }> {
+  const worker = await miniflare.getWorker();
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const fire = async () => {
+    // A cron that fails shows in the Worker's own log; the next one comes all the same.
+    await worker.scheduled({ cron: WORKER.cron }).catch(() => undefined);
+  };
+  const next = () => {
+    if (stopped) return;
+    timer = setTimeout(() => void fire().finally(next), MINUTE_MS - (Date.now() % MINUTE_MS));
+  };
+  void fire();
+  next();
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * The one implementation of the executor. Key halves are decrypted while the prompt's blob is fetched; the prompt is
+ * opened, answered, digested and, for a leader, sealed under the job's output key. Refuses a version it does not speak
+ * and a model it cannot run. Invariant: prompt, answer and keys never leave this file's variables.
+ */
+import type { Cofhe } from "../cofhe/client.ts";
+import { openBlob, sealBlob } from "../crypto/blob.ts";
+import { answerDigest } from "../crypto/commitment.ts";
+import { joinKey, splitKey } from "../crypto/key-halves.ts";
+import { NodeError } from "../errors.ts";
+import type { ModelRegistry } from "../inference/registry.ts";
+import type { IpfsDownloader } from "../ipfs/download.ts";
+import type { Clock, RandomBytes } from "../ports.ts";
+import type { Vault } from "../vault.ts";
+import {
+  type EncryptedOutputKey,
+  EXECUTOR_VERSION,
+  type ExecuteRequest,
+  type ExecuteResult,
+  type Executor,
+} from "./executor.ts";
+
+/** The vault's purpose for output keys; the identity is `node/jobId`. */
+const OUTPUT_KEY_PURPOSE = "output-key";
+const KEY_BYTES = 32;
+
+export interface ExecutorParts {
+  cofhe: Cofhe;
+  ipfs: IpfsDownloader;
+  models: ModelRegistry;
+  vault: Vault;
+  random: RandomBytes;
+  clock: Clock;
+}
+
+export function createExecutor(parts: ExecutorParts): Executor {
+  return {
+    execute: (request, signal) => execute(parts, request, signal),
+    async newOutputKey(node, jobId) {
+      return parts.vault.seal(OUTPUT_KEY_PURPOSE, identityOf(node, jobId), parts.random(KEY_BYTES));
+    },
+    async encryptOutputKey(node, jobId, outputKey): Promise<EncryptedOutputKey> {
+      const halves = splitKey(await parts.vault.open(OUTPUT_KEY_PURPOSE, identityOf(node, jobId), outputKey));
+      return parts.cofhe.encryptUint128Pair(halves.high, halves.low);
+    },
+  };
+}
+
+async function execute(parts: ExecutorParts, request: ExecuteRequest, signal?: AbortSignal): Promise<ExecuteResult> {
+  if (request.version !== EXECUTOR_VERSION) {
+    throw new NodeError("settings", `the executor speaks version ${EXECUTOR_VERSION}, not ${request.version}`, {
+      retry: "never",
+      hint: "Bring the Worker and the executor to the same version.",
+    });
+  }
+  const backend = parts.models.resolve(request.modelId);
+  if (!backend.ok) {
+    throw new NodeError("model", backend.refusal.message, {
+      retry: "never",
+      hint: "List the model in BLF_MODELS and give its backend's key, or leave it out.",
+    });
+  }
+  const timingsMs: Record<string, number> = {};
+  const timed = async <T>(step: string, work: Promise<T>): Promise<T> => {
+    const startedMs = parts.clock.now();
+    try {
+      return await work;
+    } finally {
+      timingsMs[step] = parts.clock.now() - startedMs;
+    }
+  };
+  const prompt = await openPrompt(parts, request, timed, signal);
+  const answer = await timed("infer", backend.value.infer(request.modelId, prompt, signal));
+  const result: ExecuteResult = { version: EXECUTOR_VERSION, answerDigest: await answerDigest(answer), timingsMs };
+  if (request.role !== "leader") return result;
+  return { ...result, sealedAnswer: await sealAnswer(parts, request, answer) };
+}
+
+/** Decrypts both key halves in parallel with the download; a gateway whose bytes do not open is passed over. */
+async function openPrompt(
+  parts: ExecutorParts,
+  request: ExecuteRequest,
+  timed: <T>(step: string, work: Promise<T>) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<string> {
+  const abort = new AbortController();
+  const either = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
+  const key = timed(
+    "key",
+    Promise.all([
+      parts.cofhe.decryptUint128(request.keyHandles.high, either),
+      parts.cofhe.decryptUint128(request.keyHandles.low, either),
+    ]).then(([high, low]) => joinKey(high, low)),
+  );
+  const prompt = timed(
+    "prompt",
+    parts.ipfs.download(request.promptCid, async (bytes) => openBlob(bytes, await key), either),
+  );
+  try {
+    const [, text] = await Promise.all([key, prompt]);
+    return text;
+  } catch (error) {
+    abort.abort(error);
+    throw error;
+  }
+}
+
+async function sealAnswer(parts: ExecutorParts, request: ExecuteRequest, answer: string) {
+  if (request.outputKey === undefined) {
+    throw new NodeError("internal", "a leader's job came without an output key", {
+      retry: "never",
+      hint: "This is a bug in the node: report it.",
+    });
+  }
+  const identity = identityOf(request.node, request.jobId);
+  const key = await parts.vault.open(OUTPUT_KEY_PURPOSE, identity, request.outputKey);
+  return sealBlob(answer, key, parts.random);
+}
+
+function identityOf(node: string, jobId: string): string {
+  return `${node}/${jobId}`;
+}

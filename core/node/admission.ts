@@ -1,0 +1,47 @@
+/**
+ * Which offers a node claims. What costs stake is claiming and not delivering (protocol §1), so everything a job needs
+ * is checked here, before the claim. An offer left alone costs nothing; the reason is recorded once a job.
+ */
+
+import type { Assignment, Role } from "../icl/schema.ts";
+import { parseCid } from "../ipfs/cid.ts";
+import { CLAIM_LEAD_MS } from "../jobs/job.ts";
+import { ok, type Result, refuse } from "../result.ts";
+
+/** What the node can do at this moment. */
+export interface Capacity {
+  paused: boolean;
+  draining: boolean;
+  freeSlots: number;
+  roles: readonly Role[];
+  /** Whether this node can really run the model, now. */
+  servesModel(modelId: string): boolean;
+  /** Whether a leader's output key can be encrypted on this chain by this deployment. */
+  canEncryptOutputKey: boolean;
+  /** Whether the leader's storeKey transaction can be paid; null while the balance is not known. */
+  canPayGas: boolean | null;
+}
+
+export interface OfferRefusal {
+  reason: "paused" | "draining" | "no-slot" | "role" | "model" | "output-key" | "gas" | "no-time" | "bad-cid";
+  message: string;
+}
+
+export function admit(offer: Assignment, capacity: Capacity, nowMs: number): Result<null, OfferRefusal> {
+  const no = (reason: OfferRefusal["reason"], message: string) => refuse<OfferRefusal>({ reason, message });
+  if (capacity.paused) return no("paused", "the node is paused");
+  if (capacity.draining) return no("draining", "the node is draining: it finishes what it has and takes nothing new");
+  if (!capacity.roles.includes(offer.role)) return no("role", `BLF_ROLES does not include ${offer.role}`);
+  if (!capacity.servesModel(offer.modelId)) return no("model", "this node cannot run the model");
+  if (offer.deadline * 1000 - CLAIM_LEAD_MS <= nowMs)
+    return no("no-time", "too little time is left before the deadline");
+  if (!parseCid(offer.promptCid).ok) return no("bad-cid", "the prompt's CID is not one this node can check");
+  if (offer.role === "leader" && !capacity.canEncryptOutputKey) {
+    return no("output-key", "this deployment cannot encrypt a leader's output key on this chain");
+  }
+  if (offer.role === "leader" && capacity.canPayGas === false) {
+    return no("gas", "the account has no ETH for the leader's storeKey transaction");
+  }
+  if (capacity.freeSlots <= 0) return no("no-slot", "all slots are taken (BLF_MAX_CONCURRENT_JOBS)");
+  return ok(null);
+}

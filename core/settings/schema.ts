@@ -1,0 +1,50 @@
+/**
+ * The one schema of all settings. Every field takes text (or nothing) and gives a value; the documentation of each hangs
+ * on its schema, and the operator's page is generated from it.
+ */
+import * as z from "zod";
+import { apiShape } from "./api.ts";
+import { backendsShape } from "./backends.ts";
+import { identityShape } from "./identity.ts";
+import { ipfsShape } from "./ipfs.ts";
+import { limitsShape } from "./limits.ts";
+import { networkShape } from "./network.ts";
+import { type SettingDoc, settingDocs } from "./setting.ts";
+
+export const settingsSchema = z.object({
+  ...identityShape,
+  ...networkShape,
+  ...backendsShape,
+  ...ipfsShape,
+  ...limitsShape,
+  ...apiShape,
+});
+
+/** The values by name, before they become `Settings`. */
+export type Values = z.output<typeof settingsSchema>;
+export type SettingName = keyof Values;
+
+export interface NamedSetting extends SettingDoc {
+  name: SettingName;
+}
+
+/** Groups in the order of the operator's page. */
+export const SETTING_GROUPS: readonly { title: string; settings: readonly NamedSetting[] }[] = [
+  { title: "Identity", settings: documented(identityShape) },
+  { title: "Network", settings: documented(networkShape) },
+  { title: "Models", settings: documented(backendsShape) },
+  { title: "IPFS", settings: documented(ipfsShape) },
+  { title: "Work", settings: documented(limitsShape) },
+  { title: "API, log and command line", settings: documented(apiShape) },
+];
+
+export const SETTINGS: readonly NamedSetting[] = SETTING_GROUPS.flatMap((group) => group.settings);
+
+function documented(shape: Readonly<Record<string, z.ZodType>>): NamedSetting[] {
+  const names = settingsSchema.keyof();
+  return Object.entries(shape).map(([name, schema]) => {
+    const doc = settingDocs.get(schema);
+    if (doc === undefined) throw new Error(`the setting ${name} has no documentation`);
+    return { name: names.parse(name), ...doc };
+  });
+}

@@ -1,0 +1,133 @@
+/**
+ * Reads all settings from an environment and reports every fault at once, each with its fix. It never stops at the first
+ * one and never repeats a secret. Invariant: settings are given exactly when nothing of severity `fault` was found.
+ */
+import type { Secret } from "../secret.ts";
+import { defaultModels } from "./backends.ts";
+import { buildSettings, type Settings } from "./build.ts";
+import { chainDefaults, DEFAULT_CHAIN } from "./chains.ts";
+import { readEnv, SETTING_NAMES, type Texts } from "./env.ts";
+import type { Fault, Note } from "./fault.ts";
+import { collectInto, type Rule } from "./findings.ts";
+import { accessTokens, account, attestation, executor, storageKey } from "./rules-identity.ts";
+import { models, openaiKey } from "./rules-models.ts";
+import { cofheMode, leader, rpc, transport } from "./rules-network.ts";
+import { SETTINGS, type SettingName, settingsSchema, type Values } from "./schema.ts";
+import { problemOf } from "./setting.ts";
+import { splitList } from "./text.ts";
+
+export { SETTING_NAMES } from "./env.ts";
+export type { Fault, FaultCode, Note } from "./fault.ts";
+export { type SettingsReport, settingsReport } from "./report.ts";
+export type { Settings };
+
+export interface SettingsResult {
+  /** Null when there is any fault of severity `fault`. */
+  settings: Settings | null;
+  faults: Fault[];
+  notes: Note[];
+  /** Every name that is read, aliases included. */
+  known: readonly string[];
+  /** Opens the API also while other settings are at fault, so that they can be looked up there. */
+  adminToken: Secret | null;
+  /** One entry a setting, for people; holds no secret. */
+  entries: SettingEntry[];
+}
+
+export interface SettingEntry {
+  name: SettingName;
+  source: "set" | "default" | "absent";
+  secret: boolean;
+  /** The value; for a secret `set` or `absent`; null when there is none or it is at fault. */
+  shown: string | null;
+}
+
+const RULES: readonly Rule[] = [
+  account,
+  storageKey,
+  executor,
+  attestation,
+  accessTokens,
+  rpc,
+  transport,
+  cofheMode,
+  leader,
+  models,
+  openaiKey,
+];
+
+/** Reads a Worker's environment, or a process's. Never throws: what is wrong is in `faults`. */
+export function readSettings(env: Readonly<Record<string, unknown>>): SettingsResult {
+  const { texts: given, faults, notes } = readEnv(env);
+  const texts = { ...derivedDefaults(given), ...given };
+  const faulty = new Set<string>(faults.filter(({ severity }) => severity === "fault").map(({ setting }) => setting));
+  const values = parse(texts, (fault) => {
+    faulty.add(fault.setting);
+    // A derived default repeats another setting's text, whose own fault is reported already.
+    if (given[fault.setting] !== undefined) faults.push(fault);
+  });
+  const context = {
+    values,
+    given: (name: SettingName) => given[name] !== undefined,
+    faulty: (name: SettingName) => faulty.has(name),
+  };
+  for (const rule of RULES) rule(context, collectInto(faults, notes));
+  const sound = faults.every(({ severity }) => severity !== "fault");
+  return {
+    settings: sound ? buildSettings(values, given.BLF_MODELS !== undefined) : null,
+    faults,
+    notes,
+    known: SETTING_NAMES,
+    adminToken: faulty.has("BLF_ADMIN_TOKEN") ? null : (values.BLF_ADMIN_TOKEN ?? null),
+    entries: describe(given, texts, faulty),
+  };
+}
+
+/** Defaults that follow from other settings, as texts, so that they are read like given ones. */
+function derivedDefaults(given: Texts): Texts {
+  const runnable = defaultModels(given.GROQ_API_KEY !== undefined, given.GOOGLE_API_KEY !== undefined);
+  return {
+    ...chainDefaults(given.BLF_COFHE_CHAIN_ID ?? DEFAULT_CHAIN),
+    ...(given.BLF_RPC_URL === undefined ? {} : { BLF_COFHE_ENDPOINT: given.BLF_RPC_URL }),
+    ...(runnable === "" ? {} : { BLF_MODELS: runnable }),
+  };
+}
+
+/** The values of all texts that can be read; the others are reported and take their default. */
+function parse(texts: Texts, report: (fault: Fault & { setting: SettingName }) => void): Values {
+  const first = settingsSchema.safeParse(texts);
+  if (first.success) return first.data;
+  const rest = { ...texts };
+  const names = settingsSchema.keyof();
+  for (const issue of first.error.issues) {
+    const setting = names.parse(issue.path[0]);
+    const { code, message, fix } = problemOf(issue);
+    const doc = SETTINGS.find(({ name }) => name === setting);
+    report({ code, setting, message: `${setting} ${message}.`, fix: fix ?? doc?.fix ?? "", severity: "fault" });
+    delete rest[setting];
+  }
+  return settingsSchema.parse(rest);
+}
+
+function describe(given: Texts, texts: Texts, faulty: ReadonlySet<string>): SettingEntry[] {
+  return SETTINGS.map(({ name, secret = false, default: fallback, show }) => {
+    const text = texts[name] ?? fallback;
+    const source = given[name] !== undefined ? "set" : text !== undefined ? "default" : "absent";
+    const entry = { name, source, secret } as const;
+    if (secret) return { ...entry, shown: source === "absent" ? "absent" : "set" };
+    if (text === undefined || faulty.has(name)) return { ...entry, shown: null };
+    return { ...entry, shown: show === "origin" ? origins(text) : shielded(text) };
+  });
+}
+
+/** An RPC URL carries its key in the path. */
+function origins(text: string): string {
+  return splitList(text)
+    .map((url) => `${new URL(url).origin}/…`)
+    .join(", ");
+}
+
+/** A value that looks like a key pasted into the wrong setting is not shown; an address is. */
+function shielded(text: string): string {
+  return text.replace(/(?:0x)?[A-Za-z0-9]{24,}/g, (run) => (/^0x[0-9a-fA-F]{40}$/.test(run) ? run : "[hidden]"));
+}

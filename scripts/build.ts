@@ -1,0 +1,63 @@
+/**
+ * Builds dist/: the Worker (by wrangler, exactly what `wrangler deploy` uploads), the command and the devnet (by
+ * esbuild, dependencies left outside). Quiet unless something fails; `--sizes` prints the Worker's size.
+ */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+/** Build-time only, so they go into the bundle instead of the package's dependencies. */
+const EMBEDDED = ["ipfs-unixfs-importer", "blockstore-core"];
+
+export async function buildAll(): Promise<void> {
+  await rm(`${root}dist`, { recursive: true, force: true });
+  await Promise.all([buildWorker(), buildPrograms()]);
+}
+
+export async function buildWorker(): Promise<void> {
+  const wrangler = fileURLToPath(import.meta.resolve("wrangler/bin/wrangler.js"));
+  const args = [wrangler, "deploy", "--dry-run", "--outdir", "dist/worker", "--minify"];
+  await promisify(execFile)(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1" },
+  });
+}
+
+async function buildPrograms(): Promise<void> {
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+  const external = Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !EMBEDDED.includes(name));
+  await build({
+    absWorkingDir: root,
+    entryPoints: { cli: "cli/main.ts", devnet: "devnet/main.ts" },
+    outdir: "dist",
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node22",
+    external: external.flatMap((name) => [name, `${name}/*`]),
+    // CommonJS inside embedded packages asks for `require`.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    logLevel: "warning",
+  });
+}
+
+export function workerSize(): { bytes: number; gzipBytes: number } {
+  const bundle = readFileSync(`${root}dist/worker/index.js`);
+  return { bytes: bundle.length, gzipBytes: gzipSync(bundle).length };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await buildAll();
+  if (process.argv.includes("--sizes")) {
+    const { bytes, gzipBytes } = workerSize();
+    const kib = (value: number) => `${(value / 1024).toFixed(0)} KiB`;
+    process.stdout.write(`Worker bundle: ${kib(bytes)}, ${kib(gzipBytes)} gzipped\n`);
+  }
+}

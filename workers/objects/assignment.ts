@@ -1,0 +1,171 @@
+/**
+ * The Assignment object, one per (node, job): the durable job. Its SQLite row is the truth about the job, its alarm
+ * drives it. The offer is saved before the claim goes out, and every state before its effect runs. When the job is
+ * over and both the Node object and D1 know, nothing is left armed and the sealed answer is gone.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { PermitStore } from "../../core/cofhe/client.ts";
+import { NodeError, toFailure } from "../../core/errors.ts";
+import type { Assignment as Offer } from "../../core/icl/schema.ts";
+import { JobDriver } from "../../core/jobs/driver.ts";
+import { type AccountPort, createEffects } from "../../core/jobs/effects.ts";
+import { holdsSlot, isFinal, type Job, newJob } from "../../core/jobs/job.ts";
+import type { Signer } from "../../core/signer.ts";
+import { writeJob } from "../adapters/history.ts";
+import type { Env } from "../env.ts";
+import { cofheOf, createKit, executorOf, iclOf, type Kit, wire } from "../wiring.ts";
+import { JobRow } from "./assignment/job-row.ts";
+
+/** Armed before working: how soon a crash in the middle is picked up again. */
+const SAFETY_ALARM_MS = 2_000;
+/** How soon a report to the Node object or a write to D1 that failed is tried again. */
+const REPORT_RETRY_MS = 5_000;
+/** How soon to look again when the settings do not allow work. */
+const UNCONFIGURED_RETRY_MS = 30_000;
+
+export class Assignment extends DurableObject<Env> {
+  readonly #row: JobRow;
+  #driver: JobDriver | null = null;
+  #projecting: Promise<boolean> | null = null;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#row = new JobRow(ctx.storage);
+  }
+
+  /** Saves the offer and starts the job. A repeat changes nothing. */
+  async offer(node: string, offer: Offer): Promise<void> {
+    if (this.#row.load() === null) this.#row.insert(newJob(node, offer, Date.now()));
+    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now());
+  }
+
+  /** The job's record as the API shows it: without the wrapped key. */
+  async snapshot(): Promise<Omit<Job, "outputKey"> | null> {
+    const job = this.#row.load();
+    if (job === null) return null;
+    const { outputKey: _wrapped, ...shown } = job;
+    return shown;
+  }
+
+  override async alarm(): Promise<void> {
+    await this.ctx.storage.setAlarm(Date.now() + SAFETY_ALARM_MS);
+    try {
+      const wakeMs = await this.#drive();
+      if (wakeMs === null) await this.ctx.storage.deleteAlarm();
+      else await this.ctx.storage.setAlarm(wakeMs);
+    } catch (error) {
+      const { code, message } = toFailure(error);
+      wire(this.env).log("error", "assignment.alarm-failed", { code, reason: message });
+      await this.ctx.storage.setAlarm(Date.now() + REPORT_RETRY_MS);
+    }
+  }
+
+  /** Works until nothing is due. Gives the next moment to wake, or null when everything is over and told. */
+  async #drive(): Promise<number | null> {
+    const job = this.#row.load();
+    if (job === null) return null;
+    const driver = this.#driverFor(job);
+    if (driver === null) return Date.now() + UNCONFIGURED_RETRY_MS;
+    const wakeMs = await driver.run();
+    const told = await this.#tellAll();
+    if (wakeMs !== null) return told ? wakeMs : Math.min(wakeMs, Date.now() + REPORT_RETRY_MS);
+    if (!told) return Date.now() + REPORT_RETRY_MS;
+    this.#row.forgetAnswer();
+    return null;
+  }
+
+  /** Tells the Node object and D1 whatever they do not know yet. True when both are up to date. */
+  async #tellAll(): Promise<boolean> {
+    const [reported, projected] = await Promise.all([this.#report(), this.#project()]);
+    return reported && projected;
+  }
+
+  /** The Node object needs to know only when a slot comes free and when the job is over. */
+  async #report(): Promise<boolean> {
+    const job = this.#row.load();
+    if (job === null || holdsSlot(job.state) || this.#row.reportedState() === job.state) return true;
+    try {
+      const node = this.env.NODE.getByName(job.node);
+      await node.jobMoved(job.jobId, job.state, { outcome: job.outcome, failure: job.failure });
+      this.#row.setReportedState(job.state);
+      return true;
+    } catch (error) {
+      wire(this.env).log("warn", "assignment.report-failed", { jobId: job.jobId, reason: toFailure(error).message });
+      return false;
+    }
+  }
+
+  /** Writes the job to D1; calls that come while one is under way share the next write. */
+  #project(): Promise<boolean> {
+    const after = this.#projecting ?? Promise.resolve(true);
+    const next = after.then(() => this.#projectOnce());
+    this.#projecting = next;
+    return next;
+  }
+
+  async #projectOnce(): Promise<boolean> {
+    const job = this.#row.load();
+    if (job === null || this.#row.projectedVersion() === job.version) return true;
+    try {
+      await writeJob(this.env.DB, job, Date.now());
+      this.#row.setProjectedVersion(job.version);
+      return true;
+    } catch (error) {
+      wire(this.env).log("warn", "history.write-failed", { jobId: job.jobId, reason: toFailure(error).message });
+      return false;
+    }
+  }
+
+  #driverFor(job: Job): JobDriver | null {
+    if (this.#driver !== null) return this.#driver;
+    const { configured, log } = wire(this.env);
+    const signer = configured?.signers.get(job.node);
+    if (configured === null || signer === undefined) return null;
+    const kit = createKit(configured.settings, log);
+    const driver: JobDriver = new JobDriver({
+      store: this.#row,
+      clock: kit.clock,
+      log: kit.log,
+      perform: this.#effects(kit, signer, () => driver.apply({ type: "claim-sent" })),
+      onMoved: (moved) => {
+        this.ctx.waitUntil(this.#project());
+        if (!holdsSlot(moved.state) && !isFinal(moved)) this.ctx.waitUntil(this.#report());
+      },
+    });
+    this.#driver = driver;
+    return driver;
+  }
+
+  #effects(kit: Kit, signer: Signer, recordClaimSent: () => void) {
+    const node = () => this.env.NODE.getByName(signer.address);
+    const permits: PermitStore = {
+      load: () => node().loadPermit(),
+      save: (envelope) => node().savePermit(envelope),
+    };
+    const account: AccountPort = {
+      async storeOutputKey(jobId, user, key) {
+        const reply = await node().storeOutputKey(jobId, user, key);
+        if (reply.state !== "failed") return reply;
+        const { code, message, ...rest } = reply.failure;
+        throw new NodeError(code, message, rest);
+      },
+    };
+    return createEffects({
+      icl: iclOf(kit, signer),
+      executor: executorOf(kit, cofheOf(kit, signer, permits)),
+      pinner: kit.pinner,
+      answers: this.#row,
+      guard: { record: (entry) => node().recordCommitment(entry) },
+      account,
+      clock: kit.clock,
+      skipOutputKeyStorage: kit.settings.skipOutputKeyStorage,
+      recordClaimSent,
+      onUnknownNode: () =>
+        this.ctx.waitUntil(
+          node()
+            .coordinatorForgot()
+            .catch(() => undefined),
+        ),
+    });
+  }
+}

@@ -1,0 +1,357 @@
+/**
+ * The Node object, one per node address: certificate, duties, admission, the account's transactions, the commit guard,
+ * pause, and the history outbox. `tick` does whatever is due and may be called too often. The next alarm is always
+ * armed before anything else, because a fired alarm is spent; a cron tick revives a lost one.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { type Call, storeKeyCall } from "../../core/chain/calls.ts";
+import { outputKeyStoreJobId } from "../../core/crypto/output-key-id.ts";
+import { type Failure, toFailure } from "../../core/errors.ts";
+import type { EncryptedOutputKey } from "../../core/executor/executor.ts";
+import { holdsSlot, type JobFailure, type JobState, type Outcome } from "../../core/jobs/job.ts";
+import { DEFAULT_INTERVALS, type Duty, DutySchedule } from "../../core/node/duties.ts";
+import type { Result } from "../../core/result.ts";
+import type { Env } from "../env.ts";
+import { cofheOf, createKit, iclOf, wire } from "../wiring.ts";
+import { CommitGuardTable, type GuardEntry } from "./node/commit-guard.ts";
+import { type LiveState, type NodeContext, newLiveState, tell } from "./node/context.ts";
+import { chainDuty } from "./node/duties/chain.ts";
+import { attestNow, heartbeatDuty, knownDuty, noteFailure, watchdogDuty } from "./node/duties/coordinator.ts";
+import { earningsDuty } from "./node/duties/earnings.ts";
+import { modelList, modelsDuty } from "./node/duties/models.ts";
+import { pollDuty } from "./node/duties/poll.ts";
+import { JobIndex } from "./node/job-index.ts";
+import { Outbox } from "./node/outbox.ts";
+import { type NodeSnapshot, nodeSnapshot } from "./node/snapshot.ts";
+import { NodeStore } from "./node/store.ts";
+import { TransactionQueue } from "./node/transaction-queue.ts";
+
+/** The poll's pace is the alarm's pace. */
+const ALARM_MS = DEFAULT_INTERVALS.poll;
+/** A tick returns after this long whatever is still running, so that the next alarm is not held up. */
+const TICK_WAIT_MS = 4_000;
+/** An alarm this far in the past will not fire any more: seen in production (cloudflare-docs#18324). */
+const ALARM_LOST_MS = 30_000;
+/** Hints are unsigned: at most one poll a second comes of them. */
+const HINT_MIN_MS = 1_000;
+/** Duties whose own pace is too slow to wait for after a failure: without them nothing is claimed, or nothing is known. */
+const RETRY_SOON_MS: Partial<Record<Duty, number>> = { watchdog: 15_000, known: 15_000, models: 30_000, chain: 60_000 };
+/** How long one call waits for a transaction before it says "pending". */
+const GRANT_WAIT_MS = 20_000;
+const TRANSACTION_WAIT_STEP_MS = 100;
+
+export type GrantReply =
+  | { state: "confirmed"; hash: string }
+  | { state: "pending" }
+  | { state: "failed"; failure: Failure };
+export type CommandReply = { ok: true } | { ok: false; failure: Failure };
+
+export class Node extends DurableObject<Env> {
+  readonly #store: NodeStore;
+  readonly #jobs: JobIndex;
+  readonly #guard: CommitGuardTable;
+  readonly #outbox: Outbox;
+  readonly #live: LiveState = newLiveState();
+  #context: NodeContext | null = null;
+  #lastHintMs = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const { sql } = ctx.storage;
+    this.#store = new NodeStore(sql);
+    this.#jobs = new JobIndex(sql);
+    this.#guard = new CommitGuardTable(ctx.storage);
+    this.#outbox = new Outbox(sql);
+  }
+
+  /** Tells the object whose it is; after that it lives by its own alarm. */
+  async introduce(address: string): Promise<void> {
+    if (this.#store.get("address") === null) this.#store.set("address", address);
+  }
+
+  /** Brings the node to life, revives its alarm if that was lost, and does whatever is due. */
+  async tick(address: string): Promise<void> {
+    await this.introduce(address);
+    const alarm = await this.ctx.storage.getAlarm();
+    if (alarm === null || alarm < Date.now() - ALARM_LOST_MS) await this.#arm();
+    await this.#doDue();
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#arm();
+    await this.#doDue().catch((error: unknown) => {
+      wire(this.env).log("error", "tick.failed", { code: toFailure(error).code, reason: toFailure(error).message });
+    });
+  }
+
+  /** A push from the coordinator, unsigned: nothing more than a reason to poll now. */
+  async hint(): Promise<boolean> {
+    const nowMs = Date.now();
+    if (nowMs - this.#lastHintMs < HINT_MIN_MS) return false;
+    this.#lastHintMs = nowMs;
+    return (await this.#command("poll")).ok;
+  }
+
+  async snapshot(): Promise<NodeSnapshot | null> {
+    const context = this.#open();
+    return context === null ? null : nodeSnapshot(context);
+  }
+
+  /** The models this node serves, with their backends; null while unconfigured. */
+  async models(): Promise<{ node: string; models: { id: string; backend: string; served: boolean }[] } | null> {
+    const context = this.#open();
+    return context === null ? null : { node: context.signer.address, models: modelList(context) };
+  }
+
+  poll(): Promise<CommandReply> {
+    return this.#command("poll");
+  }
+
+  async attest(): Promise<CommandReply> {
+    const context = this.#open();
+    if (context === null) return unconfigured();
+    try {
+      await attestNow(context, "operator");
+      return { ok: true };
+    } catch (error) {
+      noteFailure(context, "attest", error);
+      return { ok: false, failure: toFailure(error) };
+    }
+  }
+
+  async pause(reason: string): Promise<CommandReply> {
+    return this.#decide((context) => {
+      this.#store.set("pause", { reason, by: "operator", atMs: Date.now() });
+      tell(context, "warn", "node.paused", { reason, by: "operator" });
+    });
+  }
+
+  async resume(): Promise<CommandReply> {
+    return this.#decide((context) => {
+      this.#store.clear("pause");
+      this.#store.clear("draining");
+      context.schedule.hasten("poll", Date.now());
+      tell(context, "info", "node.resumed", { by: "operator" });
+    });
+  }
+
+  /** Finishes what is claimed, takes nothing new, then pauses. */
+  async drain(): Promise<CommandReply> {
+    return this.#decide((context) => {
+      this.#store.set("draining", true);
+      tell(context, "info", "node.draining", { open: this.#jobs.open().length });
+      this.#pauseWhenDrained(context);
+    });
+  }
+
+  // What this node's Assignment objects ask of it.
+
+  async recordCommitment(entry: GuardEntry): Promise<Result<null, string>> {
+    const recorded = this.#guard.record(entry, Date.now());
+    const context = this.#open();
+    if (!recorded.ok && context !== null) tell(context, "error", "guard.refused", { jobId: entry.jobId });
+    return recorded;
+  }
+
+  async storeOutputKey(jobId: string, user: string, key: EncryptedOutputKey): Promise<GrantReply> {
+    const context = this.#open();
+    if (context === null) return { state: "failed", failure: unconfigured().failure };
+    const contract = context.kit.settings.contracts.promptKeyStore;
+    if (contract === undefined) return { state: "failed", failure: unconfigured().failure };
+    const call = storeKeyCall(contract, {
+      purpose: `output-key:${jobId}`,
+      storeJobId: outputKeyStoreJobId(jobId),
+      high: key.high,
+      low: key.low,
+      allowed: [user as `0x${string}`],
+    });
+    return this.#transact(context, call, jobId);
+  }
+
+  /** The serialised, wrapped CoFHE permit, or null. */
+  async loadPermit(): Promise<string | null> {
+    return this.#store.get("permit");
+  }
+
+  async savePermit(envelope: string): Promise<void> {
+    this.#store.set("permit", envelope);
+  }
+
+  /** A job entered a state that matters here: its slot may be free, or it is over. */
+  async jobMoved(
+    jobId: string,
+    state: JobState,
+    end: { outcome: Outcome | null; failure: JobFailure | null },
+  ): Promise<void> {
+    this.#jobs.moved(jobId, state, holdsSlot(state), Date.now());
+    const context = this.#open();
+    if (context === null) return;
+    if (state === "failed") context.transactions.cancelUnsigned(jobId);
+    if (end.outcome === "accepted") context.schedule.hasten("earnings", Date.now(), 5_000);
+    this.#pauseWhenDrained(context);
+  }
+
+  /** One of its jobs was told that the coordinator does not know this node. */
+  async coordinatorForgot(): Promise<void> {
+    this.#open()?.schedule.hasten("known", Date.now());
+  }
+
+  async #transact(context: NodeContext, call: Call, jobId: string): Promise<GrantReply> {
+    const { transactions, kit } = context;
+    transactions.enqueue(call, jobId);
+    const untilMs = kit.clock.now() + GRANT_WAIT_MS;
+    let running = true;
+    const run = transactions.run().finally(() => {
+      running = false;
+    });
+    run.catch(() => undefined);
+    for (;;) {
+      const row = transactions.get(call.purpose);
+      if (row?.state === "confirmed" && row.hash !== null) return { state: "confirmed", hash: row.hash };
+      if (row?.state === "reverted" || row?.state === "failed" || row?.state === "cancelled") {
+        return { state: "failed", failure: revertedFailure(row.error) };
+      }
+      if (!running)
+        return transactions.blocked === null
+          ? { state: "pending" }
+          : { state: "failed", failure: transactions.blocked };
+      if (kit.clock.now() >= untilMs) return { state: "pending" };
+      await Promise.race([run.catch(() => undefined), kit.clock.sleep(TRANSACTION_WAIT_STEP_MS)]);
+    }
+  }
+
+  async #arm(): Promise<void> {
+    await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
+  }
+
+  async #doDue(): Promise<void> {
+    const context = this.#open();
+    if (context === null) return;
+    const duties = context.schedule.take(Date.now()).map((duty) => this.#perform(context, duty));
+    const all = Promise.all(duties);
+    await Promise.race([all, context.kit.clock.sleep(TICK_WAIT_MS)]);
+  }
+
+  async #command(duty: Duty): Promise<CommandReply> {
+    const context = this.#open();
+    if (context === null) return unconfigured();
+    if (!context.schedule.takeOne(duty, Date.now())) return { ok: true };
+    const failure = await this.#perform(context, duty);
+    return failure === null ? { ok: true } : { ok: false, failure };
+  }
+
+  async #decide(decision: (context: NodeContext) => void): Promise<CommandReply> {
+    const context = this.#open();
+    if (context === null) return unconfigured();
+    decision(context);
+    return { ok: true };
+  }
+
+  /** Never throws: a duty that fails is noted and comes round again. */
+  async #perform(context: NodeContext, duty: Duty): Promise<Failure | null> {
+    try {
+      await this.#run(context, duty);
+      return null;
+    } catch (error) {
+      noteFailure(context, duty, error);
+      const soonMs = RETRY_SOON_MS[duty];
+      if (soonMs !== undefined) context.schedule.hasten(duty, Date.now(), soonMs);
+      return toFailure(error);
+    } finally {
+      context.schedule.finished(duty);
+      // A duty that asked for another to come early should not wait for the next alarm.
+      if (duty === "watchdog" || duty === "known" || duty === "heartbeat") this.ctx.waitUntil(this.#doDue());
+    }
+  }
+
+  #run(context: NodeContext, duty: Duty): Promise<void> {
+    const certified = this.#store.get("certificate") !== null;
+    switch (duty) {
+      case "poll":
+        return pollDuty(context);
+      case "heartbeat":
+        return certified ? heartbeatDuty(context) : Promise.resolve();
+      case "watchdog":
+        return watchdogDuty(context);
+      case "known":
+        return certified ? knownDuty(context) : Promise.resolve();
+      case "chain":
+        return chainDuty(context);
+      case "models":
+        return modelsDuty(context);
+      case "earnings":
+        return earningsDuty(context);
+      case "history":
+        return this.#outbox.flush(this.env.DB);
+      case "transactions":
+        return context.transactions.run();
+    }
+  }
+
+  #pauseWhenDrained(context: NodeContext): void {
+    if (this.#store.get("draining") !== true || this.#jobs.open().length > 0) return;
+    this.#store.clear("draining");
+    this.#store.set("pause", { reason: "drained", by: "operator", atMs: Date.now() });
+    tell(context, "info", "node.drained", {});
+  }
+
+  /** The node's working parts; null while the settings are at fault or name another key. */
+  #open(): NodeContext | null {
+    if (this.#context !== null) return this.#context;
+    const { configured, log } = wire(this.env);
+    const address = this.#store.get("address");
+    const signer = address === null ? undefined : configured?.signers.get(address);
+    if (configured === null || signer === undefined) return null;
+    const kit = createKit(configured.settings, log);
+    const outbox = this.#outbox;
+    const transactions = new TransactionQueue(this.ctx.storage.sql, {
+      client: kit.chain,
+      signer,
+      clock: kit.clock,
+      log: kit.log,
+      onChange: ({ createdAtMs, updatedAtMs, to, ...row }) =>
+        outbox.put(`transaction/${row.purpose}`, {
+          kind: "transaction",
+          row: { node: signer.address, ...row, destination: to, createdAt: createdAtMs, updatedAt: updatedAtMs },
+        }),
+    });
+    const permits = { load: () => this.loadPermit(), save: (envelope: string) => this.savePermit(envelope) };
+    this.#context = {
+      env: this.env,
+      kit,
+      signer,
+      icl: iclOf(kit, signer),
+      store: this.#store,
+      jobs: this.#jobs,
+      outbox,
+      transactions,
+      schedule: new DutySchedule({ ...DEFAULT_INTERVALS, known: kit.settings.knownCheckSec * 1000 }),
+      live: this.#live,
+      canEncryptOutputKey: cofheOf(kit, signer, permits).canEncrypt,
+    };
+    return this.#context;
+  }
+}
+
+function unconfigured(): { ok: false; failure: Failure } {
+  return {
+    ok: false,
+    failure: {
+      code: "settings",
+      message: "the node's settings are incomplete or wrong, or do not hold this node's key",
+      hint: "See GET /api/settings for every fault and its fix.",
+      retry: "later",
+      admitted: "no",
+    },
+  };
+}
+
+function revertedFailure(error: string | null): Failure {
+  return {
+    code: "transaction-reverted",
+    message: error ?? "the transaction did not succeed",
+    hint: "See the transaction in GET /api/transactions and the contract's reason there.",
+    retry: "never",
+    admitted: "yes",
+  };
+}

@@ -1,0 +1,73 @@
+/** What the Node object's duties share: its durable parts, its clients, and what it remembers only while awake. */
+import type { IclClient } from "../../../core/icl/client.ts";
+import type { DutySchedule } from "../../../core/node/duties.ts";
+import type { Signer } from "../../../core/signer.ts";
+import type { Env } from "../../env.ts";
+import type { Kit } from "../../wiring.ts";
+import type { JobIndex } from "./job-index.ts";
+import type { Outbox } from "./outbox.ts";
+import type { NodeStore } from "./store.ts";
+import type { TransactionQueue } from "./transaction-queue.ts";
+
+/** Lost on eviction, and rebuilt by doing every duty once. */
+export interface LiveState {
+  lastPollOkMs: number | null;
+  lastHeartbeatOkMs: number | null;
+  heartbeatFailures: number;
+  pollFailures: number;
+  lastError: { code: string; message: string; hint: string; atMs: number } | null;
+  /** Model ids the local server lists; null until it has been asked. */
+  discovered: readonly string[] | null;
+  /** Offers left alone, by job, so that each is logged once. */
+  refused: Map<string, string>;
+  /** This hour's heartbeats, for the history. */
+  beats: { hourMs: number; sent: number; failed: number };
+  /** Set when the coordinator's clock is this far from ours, ms. */
+  clockSkewMs: number | null;
+}
+
+export function newLiveState(): LiveState {
+  return {
+    lastPollOkMs: null,
+    lastHeartbeatOkMs: null,
+    heartbeatFailures: 0,
+    pollFailures: 0,
+    lastError: null,
+    discovered: null,
+    refused: new Map(),
+    beats: { hourMs: 0, sent: 0, failed: 0 },
+    clockSkewMs: null,
+  };
+}
+
+export interface NodeContext {
+  env: Env;
+  kit: Kit;
+  signer: Signer;
+  icl: IclClient;
+  store: NodeStore;
+  jobs: JobIndex;
+  outbox: Outbox;
+  transactions: TransactionQueue;
+  schedule: DutySchedule;
+  live: LiveState;
+  /** Whether this deployment can encrypt a leader's output key on this chain. */
+  canEncryptOutputKey: boolean;
+}
+
+/** An event for the operator: one log line and one row of history. */
+export function tell(
+  context: NodeContext,
+  level: "info" | "warn" | "error",
+  type: string,
+  fields: Record<string, string | number | boolean | null>,
+): void {
+  const { kit, signer, outbox } = context;
+  const at = kit.clock.now();
+  kit.log(level, type, { node: signer.address, ...fields });
+  const id = `${signer.address}/${type}/${at}/${crypto.randomUUID().slice(0, 8)}`;
+  outbox.put(id, {
+    kind: "event",
+    row: { id, node: signer.address, jobId: null, at, level, type, fields: JSON.stringify(fields) },
+  });
+}

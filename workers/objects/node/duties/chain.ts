@@ -1,0 +1,43 @@
+/**
+ * The hourly look at the chain: registration, heartbeat, balances, stake. Sends `NodeRegistry.heartbeat()` when it is
+ * due (10 days, or a day before a shorter grace ends) and only for a registered node, because it reverts for others.
+ */
+import { heartbeatCall } from "../../../../core/chain/calls.ts";
+import { readNodeView } from "../../../../core/chain/reads.ts";
+import { chainHeartbeatDue } from "../../../../core/node/duties.ts";
+import { type NodeContext, tell } from "../context.ts";
+
+export async function chainDuty(context: NodeContext): Promise<void> {
+  const { kit, signer, store, transactions } = context;
+  const { contracts } = kit.settings;
+  const view = await readNodeView(kit.chain, contracts, signer.address);
+  const nowMs = kit.clock.now();
+  const before = store.get("chain");
+  const { registry, stake } = view;
+  store.set("chain", {
+    atMs: nowMs,
+    registered: registry?.registered ?? false,
+    active: registry?.active ?? false,
+    lastHeartbeatSec: registry?.lastHeartbeatSec ?? 0,
+    ethWei: String(view.ethWei),
+    blindWei: view.blindWei === null ? null : String(view.blindWei),
+    stake:
+      stake === null
+        ? null
+        : {
+            staked: String(stake.staked),
+            unbonding: String(stake.unbonding),
+            consecutiveFailures: stake.consecutiveFailures,
+            active: stake.active,
+          },
+  });
+  if (view.ethWei === 0n && before?.ethWei !== "0") {
+    tell(context, "warn", "gas.empty", { hint: `Send Arbitrum Sepolia ETH to ${signer.address}: a leader needs gas.` });
+  }
+  if (registry === null || !registry.registered || contracts.nodeRegistry === undefined) return;
+  const nowSec = Math.floor(nowMs / 1000);
+  if (!chainHeartbeatDue(registry.lastHeartbeatSec, registry.graceSec, nowSec)) return;
+  // The last heartbeat's time makes the purpose: one transaction for one due heartbeat, however often we look.
+  transactions.enqueue(heartbeatCall(contracts.nodeRegistry, registry.lastHeartbeatSec), null);
+  await transactions.run();
+}

@@ -1,0 +1,125 @@
+/**
+ * Standing with the coordinator: certificate, heartbeats, and whether it still knows the node. Its state is in memory:
+ * after a restart a strict version answers 401 or 404, another answers as if nothing were wrong, so the node asks
+ * (protocol §1). Re-attesting is the cure for both.
+ */
+import { attest, needsRenewal } from "../../../../core/attestation/attest.ts";
+import { NodeError, toFailure } from "../../../../core/errors.ts";
+import { type NodeContext, tell } from "../context.ts";
+import { discoverModels, servedModels } from "./models.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** Attests when the certificate is absent, near its end, or for other models than are served now. */
+export async function watchdogDuty(context: NodeContext): Promise<void> {
+  const { store, kit, live } = context;
+  // The first certificate should name the local server's models; where it is away the others do not wait for it.
+  if (live.discovered === null)
+    await discoverModels(context).catch((error: unknown) => noteFailure(context, "models", error));
+  if (needsRenewal(store.get("certificate"), kit.clock.now())) return attestNow(context, "renewal");
+  const attested = store.get("attestedModels") ?? [];
+  if (attested.join() !== servedModels(context).join()) await attestNow(context, "models");
+}
+
+/** Attests now. `why` goes into the history. */
+export async function attestNow(context: NodeContext, why: string): Promise<void> {
+  const { kit, signer, icl, store, outbox, schedule } = context;
+  const models = servedModels(context);
+  const certificate = await attest({
+    icl,
+    attester: kit.attester,
+    node: signer.address,
+    models,
+    tier: kit.settings.tier,
+    clock: kit.clock,
+  });
+  store.set("certificate", certificate);
+  store.set("attestedModels", models);
+  tell(context, "info", "certificate.issued", {
+    why,
+    tier: certificate.tier,
+    expiresAtSec: certificate.expirySec,
+    models: models.join(","),
+  });
+  outbox.put(`certificate/${certificate.certHash}`, {
+    kind: "certificate",
+    row: {
+      node: signer.address,
+      certHash: certificate.certHash,
+      tier: certificate.tier,
+      backend: kit.attester.backendType,
+      issuedAt: kit.clock.now(),
+      expiresAt: certificate.expirySec * 1000,
+    },
+  });
+  schedule.hasten("heartbeat", kit.clock.now());
+  schedule.hasten("poll", kit.clock.now());
+}
+
+export async function heartbeatDuty(context: NodeContext): Promise<void> {
+  const { icl, live, kit, schedule } = context;
+  try {
+    await icl.heartbeat();
+    live.lastHeartbeatOkMs = kit.clock.now();
+    live.heartbeatFailures = 0;
+    countBeat(context, true);
+  } catch (error) {
+    live.heartbeatFailures += 1;
+    countBeat(context, false);
+    // Whether the coordinator forgot us or is away, asking is the way to find out.
+    schedule.hasten("known", kit.clock.now());
+    throw error;
+  }
+}
+
+/** Asks whether the coordinator knows this node as active, and attests again at once when it does not. */
+export async function knownDuty(context: NodeContext): Promise<void> {
+  const record = await context.icl.nodeRecord().catch((error: unknown) => {
+    if (error instanceof NodeError && error.code === "icl-unknown-node") return null;
+    throw error;
+  });
+  if (record !== null && record.active !== false) return;
+  tell(context, "warn", "coordinator.forgot", {
+    hint: "The coordinator restarted or dropped this node; attesting again.",
+    answer: record === null ? "unknown node" : "not active",
+  });
+  await attestNow(context, "forgotten");
+}
+
+/** A call was refused as from an unknown node: find out now instead of at the next round. */
+export function suspectForgotten(context: NodeContext, error: unknown): void {
+  if (error instanceof NodeError && error.code === "icl-unknown-node") {
+    context.schedule.hasten("known", context.kit.clock.now());
+  }
+}
+
+function countBeat(context: NodeContext, ok: boolean): void {
+  const { live, kit, signer, outbox } = context;
+  const nowMs = kit.clock.now();
+  const hourMs = nowMs - (nowMs % HOUR_MS);
+  if (live.beats.hourMs !== hourMs) {
+    const { hourMs: past, sent, failed } = live.beats;
+    if (sent + failed > 0) {
+      outbox.put(`beats/${past}`, {
+        kind: "beats",
+        row: { node: signer.address, hour: past, sent, failed, lastAt: nowMs },
+      });
+    }
+    live.beats = { hourMs, sent: 0, failed: 0 };
+  }
+  live.beats[ok ? "sent" : "failed"] += 1;
+}
+
+/** Remembers the latest failure for the status page. */
+export function noteFailure(context: NodeContext, duty: string, error: unknown): void {
+  const failure = toFailure(error);
+  const { live, kit, signer } = context;
+  live.lastError = { code: failure.code, message: failure.message, hint: failure.hint, atMs: kit.clock.now() };
+  kit.log("warn", "duty.failed", {
+    node: signer.address,
+    duty,
+    code: failure.code,
+    reason: failure.message,
+    hint: failure.hint,
+  });
+}

@@ -1,0 +1,88 @@
+/**
+ * Polls for assignments and takes on what it can serve. An offer is saved in the node's index, then handed to its
+ * Assignment object, which saves its own row before it claims: no claimed job can be forgotten in between.
+ */
+import type { Assignment as Offer } from "../../../../core/icl/schema.ts";
+import { admit, type Capacity } from "../../../../core/node/admission.ts";
+import { assignmentName } from "../../names.ts";
+import { type NodeContext, tell } from "../context.ts";
+import { suspectForgotten } from "./coordinator.ts";
+import { servesModel } from "./models.ts";
+
+/** Reasons kept so that a refused offer is told once; the coordinator repeats an offer at every poll. */
+const REMEMBER_REFUSALS = 500;
+
+export async function pollDuty(context: NodeContext): Promise<void> {
+  await handOver(context);
+  if (context.store.get("certificate") === null) return;
+  try {
+    const { assignments, rejected } = await context.icl.assignments();
+    for (const { reason } of rejected) refuseOnce(context, `malformed:${reason}`, "malformed", reason);
+    for (const offer of assignments) consider(context, offer);
+    context.live.lastPollOkMs = context.kit.clock.now();
+    context.live.pollFailures = 0;
+  } catch (error) {
+    context.live.pollFailures += 1;
+    suspectForgotten(context, error);
+    throw error;
+  }
+  await handOver(context);
+}
+
+function consider(context: NodeContext, offer: Offer): void {
+  const { jobs, kit, signer } = context;
+  if (jobs.has(offer.jobId)) return;
+  const admitted = admit(offer, capacityOf(context), kit.clock.now());
+  if (!admitted.ok) {
+    refuseOnce(context, offer.jobId, admitted.refusal.reason, admitted.refusal.message, offer);
+    return;
+  }
+  jobs.add(offer, kit.clock.now());
+  context.live.refused.delete(offer.jobId);
+  kit.log("info", "offer.taken", { node: signer.address, jobId: offer.jobId, role: offer.role, model: offer.modelId });
+}
+
+export function capacityOf(context: NodeContext): Capacity {
+  const { kit, store, jobs } = context;
+  const { settings } = kit;
+  const chain = store.get("chain");
+  return {
+    paused: store.get("pause") !== null,
+    draining: store.get("draining") === true,
+    freeSlots: settings.maxConcurrentJobs - jobs.open().length,
+    roles: settings.roles,
+    servesModel: (modelId) => servesModel(context, modelId),
+    canEncryptOutputKey: context.canEncryptOutputKey,
+    canPayGas: settings.skipOutputKeyStorage ? true : chain === null ? null : BigInt(chain.ethWei) > 0n,
+  };
+}
+
+/** Hands saved offers to their Assignment objects; those that do not answer are tried again at the next poll. */
+async function handOver(context: NodeContext): Promise<void> {
+  const { env, jobs, signer, kit } = context;
+  await Promise.all(
+    jobs.unhanded().map(async (offer) => {
+      try {
+        const stub = env.ASSIGNMENT.getByName(assignmentName(signer.address, offer.jobId));
+        await stub.offer(signer.address, offer);
+        jobs.handed(offer.jobId);
+      } catch (error) {
+        const reason = error instanceof Error ? error.name : typeof error;
+        kit.log("warn", "offer.not-handed", { node: signer.address, jobId: offer.jobId, reason });
+      }
+    }),
+  );
+}
+
+function refuseOnce(context: NodeContext, key: string, reason: string, message: string, offer?: Offer): void {
+  const { refused } = context.live;
+  if (refused.get(key) === reason) return;
+  refused.set(key, reason);
+  const oldest = refused.keys().next();
+  if (refused.size > REMEMBER_REFUSALS && !oldest.done) refused.delete(oldest.value);
+  tell(context, "info", "offer.left", {
+    reason,
+    message,
+    ...(offer === undefined ? {} : { jobId: offer.jobId, role: offer.role, model: offer.modelId }),
+  });
+}

@@ -1,0 +1,68 @@
+/**
+ * The Node object's durable state: its address, certificate, pause, permit and the last figures read from outside, as
+ * one JSON document a key. Written only when something changed, because every row counts on Cloudflare's free plan.
+ */
+import type { NodeCertificate } from "../../../core/attestation/attest.ts";
+
+export interface Pause {
+  reason: string;
+  /** Who paused it: the operator, or a rule of the node. */
+  by: "operator" | "node";
+  atMs: number;
+}
+
+/** What the last look at the chain showed; amounts in wei as decimal strings. */
+export interface ChainView {
+  atMs: number;
+  registered: boolean;
+  active: boolean;
+  lastHeartbeatSec: number;
+  ethWei: string;
+  blindWei: string | null;
+  stake: { staked: string; unbonding: string; consecutiveFailures: number; active: boolean } | null;
+}
+
+/** What the payment service last said. */
+export interface EarningsView {
+  atMs: number;
+  totalBlind: number;
+  jobsCount: number;
+}
+
+interface Documents {
+  address: string;
+  certificate: NodeCertificate;
+  /** The models the certificate was asked for: the coordinator picks nodes by them. */
+  attestedModels: string[];
+  pause: Pause;
+  draining: boolean;
+  permit: string;
+  chain: ChainView;
+  earnings: EarningsView;
+}
+
+export class NodeStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    sql.exec("CREATE TABLE IF NOT EXISTS documents (name TEXT PRIMARY KEY, json TEXT NOT NULL)");
+  }
+
+  get<K extends keyof Documents>(name: K): Documents[K] | null {
+    const [row] = this.#sql.exec<{ json: string }>("SELECT json FROM documents WHERE name = ?", name).toArray();
+    return row === undefined ? null : (JSON.parse(row.json) as Documents[K]);
+  }
+
+  set<K extends keyof Documents>(name: K, value: Documents[K]): void {
+    this.#sql.exec(
+      "INSERT INTO documents (name, json) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json",
+      name,
+      JSON.stringify(value),
+    );
+  }
+
+  clear(name: keyof Documents): void {
+    this.#sql.exec("DELETE FROM documents WHERE name = ?", name);
+  }
+}

@@ -1,0 +1,18 @@
+/** Which nodes a request means, and their objects. */
+import type { Context } from "hono";
+import { getAddress, isAddress } from "viem";
+import { wire } from "../wiring.ts";
+import type { App } from "./app.ts";
+
+/** The nodes named by `node` (an address, any case), or all of them. Null when it names none of ours. */
+export function chosenNodes(c: Context<App>, node: unknown): string[] | null {
+  const ours = [...(wire(c.env).configured?.signers.keys() ?? [])];
+  if (node === undefined || node === null || node === "") return ours;
+  if (typeof node !== "string" || !isAddress(node, { strict: false })) return null;
+  const address = getAddress(node);
+  return ours.includes(address) ? [address] : null;
+}
+
+export function nodeObject(c: Context<App>, address: string) {
+  return c.env.NODE.getByName(address);
+}

@@ -1,0 +1,70 @@
+/** Status, settings, models, earnings and transactions, each for all nodes or the one that `?node=` names. */
+import { desc, eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { Hono } from "hono";
+import { fetchStats } from "../../core/payment/client.ts";
+import { systemClock } from "../../core/ports.ts";
+import { settingsReport } from "../../core/settings/settings.ts";
+import { VERSION } from "../../core/version.ts";
+import { ensureSchema } from "../adapters/history.ts";
+import { transactions } from "../adapters/schema.ts";
+import { platformFetch, wire } from "../wiring.ts";
+import type { App } from "./app.ts";
+import { chosenNodes, nodeObject } from "./nodes.ts";
+
+const TRANSACTIONS_SHOWN = 200;
+
+export function statusRoutes(): Hono<App> {
+  return new Hono<App>()
+    .get("/status", async (c) => {
+      const { result } = wire(c.env);
+      const addresses = chosenNodes(c, c.req.query("node"));
+      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      const nodes = await Promise.all(addresses.map((address) => nodeObject(c, address).snapshot()));
+      return c.json({
+        version: VERSION,
+        testnet: true,
+        configured: result.settings !== null,
+        faults: result.faults,
+        nodes: nodes.filter((node) => node !== null),
+      });
+    })
+    .get("/settings", (c) => c.json(settingsReport(wire(c.env).result)))
+    .get("/models", async (c) => {
+      const addresses = chosenNodes(c, c.req.query("node"));
+      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      const nodes = await Promise.all(addresses.map((address) => nodeObject(c, address).models()));
+      return c.json({ nodes: nodes.filter((node) => node !== null) });
+    })
+    .get("/earnings", async (c) => {
+      const { configured } = wire(c.env);
+      const addresses = chosenNodes(c, c.req.query("node"));
+      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      if (configured === null) return c.json({ nodes: [] });
+      const service = {
+        endpoint: configured.settings.paymentServiceUrl,
+        fetch: platformFetch,
+        clock: systemClock,
+      };
+      const nodes = await Promise.all(
+        addresses.map(async (address) => {
+          const [stats, snapshot] = await Promise.all([
+            fetchStats(service, address).catch(() => null),
+            nodeObject(c, address).snapshot(),
+          ]);
+          // Where the service cannot be reached the last figures stand, with their date: never 0.
+          return { node: address, stats, lastKnown: snapshot?.earnings ?? null };
+        }),
+      );
+      return c.json({ nodes });
+    })
+    .get("/transactions", async (c) => {
+      const addresses = chosenNodes(c, c.req.query("node"));
+      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      await ensureSchema(c.env.DB);
+      const query = drizzle(c.env.DB).select().from(transactions).$dynamic();
+      const only = c.req.query("node") === undefined ? query : query.where(eq(transactions.node, addresses[0] ?? ""));
+      const rows = await only.orderBy(desc(transactions.createdAt)).limit(TRANSACTIONS_SHOWN);
+      return c.json({ transactions: rows });
+    });
+}

@@ -1,0 +1,120 @@
+/**
+ * Where the Worker wires core to the platform, by hand. What is pure (settings, signers, log) is shared by everything
+ * in the isolate; what may hold pending I/O (vault, clients) is made anew for each object, because the platform lets no
+ * object wait for another one's I/O. Nothing here decides anything; a part that needs a missing setting is null.
+ */
+import { type Attester, createMockAttester } from "../core/attestation/attester.ts";
+import { type ChainClient, createChainClient } from "../core/chain/rpc.ts";
+import { type Cofhe, createCofhe, type PermitStore } from "../core/cofhe/client.ts";
+import { createExecutor } from "../core/executor/edge-executor.ts";
+import type { Executor } from "../core/executor/executor.ts";
+import { createIclClient, type IclClient } from "../core/icl/client.ts";
+import { createModelRegistry, type ModelRegistry } from "../core/inference/registry.ts";
+import { createIpfsDownloader, type IpfsDownloader } from "../core/ipfs/download.ts";
+import { createPinner, type Pinner } from "../core/ipfs/pin.ts";
+import { createLog } from "../core/log.ts";
+import { type Clock, type Fetch, type Log, systemClock, systemRandom } from "../core/ports.ts";
+import { secretsOf } from "../core/settings/secrets.ts";
+import { readSettings, type Settings, type SettingsResult } from "../core/settings/settings.ts";
+import { localSigner, type Signer } from "../core/signer.ts";
+import { createVault, type Vault } from "../core/vault.ts";
+import { printLine } from "./adapters/console.ts";
+
+/** Looked up at each call, so that a test's stand-in for the global is used. */
+const platformFetch: Fetch = (input, init) => fetch(input, init);
+
+/** The vault's purpose for CoFHE permits; the identity is the node's address. */
+const PERMIT_PURPOSE = "cofhe-permit";
+
+/** An object's own tools. */
+export interface Kit {
+  settings: Settings;
+  log: Log;
+  clock: Clock;
+  vault: Vault;
+  ipfs: IpfsDownloader;
+  pinner: Pinner | null;
+  attester: Attester;
+  models: ModelRegistry;
+  chain: ChainClient;
+}
+
+/** The settings in force and the accounts they give; both null-free. */
+export interface Configured {
+  settings: Settings;
+  /** By EIP-55 address. */
+  signers: ReadonlyMap<string, Signer>;
+}
+
+export interface Wiring {
+  result: SettingsResult;
+  log: Log;
+  /** Null while a setting is at fault: then nothing is claimed. */
+  configured: Configured | null;
+}
+
+const wirings = new WeakMap<object, Wiring>();
+
+export function wire(env: object): Wiring {
+  const known = wirings.get(env);
+  if (known !== undefined) return known;
+  const result = readSettings(env as Record<string, unknown>);
+  const { settings } = result;
+  const log = createLog(printLine, {
+    level: settings?.logLevel ?? "info",
+    clock: systemClock,
+    secrets: settings === null ? [] : secretsOf(settings),
+  });
+  const configured =
+    settings === null
+      ? null
+      : { settings, signers: new Map(settings.privateKeys.map(localSigner).map((signer) => [signer.address, signer])) };
+  const wiring: Wiring = { result, log, configured };
+  wirings.set(env, wiring);
+  return wiring;
+}
+
+export function createKit(settings: Settings, log: Log): Kit {
+  const { ipfs, backends } = settings;
+  return {
+    settings,
+    log,
+    clock: systemClock,
+    vault: createVault({ keys: settings.storageKeys, random: systemRandom }),
+    ipfs: createIpfsDownloader({ gateways: [ipfs.gatewayUrl], fetch: platformFetch, clock: systemClock, log }),
+    pinner:
+      ipfs.pinataJwt === undefined
+        ? null
+        : createPinner({ apiUrl: ipfs.pinataApiUrl, jwt: ipfs.pinataJwt, fetch: platformFetch, clock: systemClock }),
+    attester: createMockAttester(settings.attestation.mockKey),
+    models: createModelRegistry({ models: settings.models, ...backends, fetch: platformFetch, clock: systemClock }),
+    chain: createChainClient({ rpcUrls: settings.rpcUrls, chainId: settings.cofhe.chainId, fetch: platformFetch }),
+  };
+}
+
+export function iclOf(kit: Kit, signer: Signer): IclClient {
+  return createIclClient({ endpoint: kit.settings.iclEndpoint, signer, fetch: platformFetch, clock: kit.clock });
+}
+
+/** @param envelopes where the wrapped permit is kept; its sealing key is as secret as the node's own. */
+export function cofheOf(kit: Kit, signer: Signer, envelopes: PermitStore): Cofhe {
+  const { rpcUrls, chainId, urls } = kit.settings.cofhe;
+  const permits: PermitStore = {
+    async load() {
+      const envelope = await envelopes.load();
+      if (envelope === null) return null;
+      return new TextDecoder().decode(await kit.vault.open(PERMIT_PURPOSE, signer.address, envelope));
+    },
+    async save(serialised) {
+      await envelopes.save(await kit.vault.seal(PERMIT_PURPOSE, signer.address, new TextEncoder().encode(serialised)));
+    },
+  };
+  return createCofhe({ chainId, rpcUrls, urls, signer, permits, clock: kit.clock });
+}
+
+export function executorOf(kit: Kit, cofhe: Cofhe): Executor {
+  const { ipfs, models, vault, clock } = kit;
+  return createExecutor({ cofhe, ipfs, models, vault, clock, random: systemRandom });
+}
+
+export { platformFetch };
