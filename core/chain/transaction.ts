@@ -1,0 +1,166 @@
+/**
+ * One durable transaction of one account, the parts without state. The caller prepares, saves the signed bytes and
+ * their hash, and only then broadcasts; after a crash it asks for the receipt and broadcasts the same bytes again.
+ * Invariant: nothing here signs twice or picks a nonce by itself, so no call can become two transactions.
+ */
+import { type Address, type Hex, keccak256, type TransactionReceipt } from "viem";
+import { NodeError } from "../errors.ts";
+import type { Signer } from "../signer.ts";
+import type { Call } from "./calls.ts";
+import { chainCall, detailsOf, revertReason, toChainError } from "./errors.ts";
+import type { ChainClient } from "./rpc.ts";
+
+export interface PrepareOptions {
+  client: ChainClient;
+  signer: Signer;
+  call: Call;
+  nonce: number;
+  /** The most wei the transaction may cost in fees; a dearer one is refused. */
+  feeCapWei?: bigint;
+}
+
+export interface PreparedTransaction {
+  /** The signed bytes, to be saved before they are broadcast. */
+  raw: Hex;
+  hash: Hex;
+  nonce: number;
+  /** The most that fees can come to, wei. */
+  maxFeeWei: bigint;
+}
+
+/**
+ * `sent`: taken now. `known`: taken before, mined or not. `nonce-used`: the nonce is spent, by these very bytes or by
+ * another transaction; the receipt tells. `underpriced`: not taken, the base fee is above the fee offered, or another
+ * transaction with this nonce waits.
+ */
+export type BroadcastOutcome = "sent" | "known" | "nonce-used" | "underpriced";
+
+export type ReceiptState =
+  | { state: "pending" }
+  | { state: "success"; blockNumber: bigint; gasUsed: bigint; feeWei: bigint }
+  | { state: "reverted"; blockNumber: bigint; gasUsed: bigint; feeWei: bigint; reason: string };
+
+/** Room for what changes between estimate and inclusion: on Arbitrum the share of the layer below, in percent. */
+const GAS_PERCENT = 125n;
+/** The base fee may double before these bytes are too cheap; the excess is never paid. */
+const BASE_FEE_FACTOR = 2n;
+
+/** The account's next nonce, counting what waits in the pool. */
+export function nextNonce(client: ChainClient, address: Address): Promise<number> {
+  return chainCall("reading the nonce", () => client.getTransactionCount({ address, blockTag: "pending" }));
+}
+
+/**
+ * Estimates, prices (EIP-1559) and signs. Throws NodeError: `transaction-reverted` when the call would fail now,
+ * `transaction-refused` (later) above the fee cap, `insufficient-funds`, `rpc-unavailable`. Nothing is sent.
+ */
+export async function prepare(options: PrepareOptions): Promise<PreparedTransaction> {
+  const { client, signer, call, nonce, feeCapWei } = options;
+  const { to, data, value = 0n } = call;
+  const doing = `preparing ${call.purpose}`;
+  const [estimate, block, tip] = await chainCall(doing, () =>
+    Promise.all([
+      client.estimateGas({ account: signer.address, to, data, value, prepare: false }),
+      client.getBlock(),
+      client.estimateMaxPriorityFeePerGas(),
+    ]),
+  );
+  const gas = (estimate * GAS_PERCENT) / 100n;
+  const baseFee = block.baseFeePerGas ?? 0n;
+  const maxFeePerGas = cappedFee(baseFee * BASE_FEE_FACTOR + tip, { gas, least: baseFee + tip, feeCapWei, doing });
+  const raw = await signer.signTransaction({
+    type: "eip1559",
+    chainId: client.chain.id,
+    nonce,
+    to,
+    data,
+    value,
+    gas,
+    maxFeePerGas,
+    maxPriorityFeePerGas: tip,
+  });
+  return { raw, hash: keccak256(raw), nonce, maxFeeWei: gas * maxFeePerGas };
+}
+
+/**
+ * Sends saved bytes, as often as one likes: the same bytes can only ever be one transaction. Throws NodeError
+ * `insufficient-funds` or `transaction-refused` (not taken), `rpc-unavailable` (it may have been taken).
+ */
+export async function broadcast(client: ChainClient, raw: Hex): Promise<BroadcastOutcome> {
+  try {
+    await client.request({ method: "eth_sendRawTransaction", params: [raw] });
+    return "sent";
+  } catch (error) {
+    const outcome = outcomeOf(error);
+    if (outcome) return outcome;
+    const chainError = toChainError(error, "sending a transaction");
+    if (chainError.code !== "rpc-unavailable" || !detailsOf(error).some((text) => NODE_REJECTIONS.test(text)))
+      throw chainError;
+    throw new NodeError("transaction-refused", "sending a transaction: the RPC node rejected it", {
+      retry: "never",
+      hint: "The transaction itself is at fault; prepare it anew.",
+    });
+  }
+}
+
+/** The outcome that an RPC node's refusal to take a transaction stands for; undefined for any other error. */
+export function outcomeOf(error: unknown): BroadcastOutcome | undefined {
+  const details = detailsOf(error).join(" ");
+  return REFUSALS.find(([pattern]) => pattern.test(details))?.[1];
+}
+
+/** What became of a transaction. `pending` covers one that the RPC node has never seen. Throws NodeError. */
+export async function receiptOf(client: ChainClient, hash: Hex): Promise<ReceiptState> {
+  const receipt = await chainCall("reading a receipt", async () => {
+    try {
+      return await client.getTransactionReceipt({ hash });
+    } catch (error) {
+      if (error instanceof Error && error.name === "TransactionReceiptNotFoundError") return null;
+      throw error;
+    }
+  });
+  if (receipt === null) return { state: "pending" };
+  const { blockNumber, gasUsed, effectiveGasPrice } = receipt;
+  const mined = { blockNumber, gasUsed, feeWei: gasUsed * effectiveGasPrice };
+  if (receipt.status === "success") return { state: "success", ...mined };
+  return { state: "reverted", ...mined, reason: await replayReason(client, receipt) };
+}
+
+// How geth, Nitro, Nethermind, Erigon and anvil put it.
+const REFUSALS: readonly (readonly [RegExp, BroadcastOutcome])[] = [
+  [/already known|known transaction|already imported|already exists|already in/, "known"],
+  [/nonce too low|nonce.{0,20}too low|old nonce|nonce has already been used/, "nonce-used"],
+  [/underpriced|max fee per gas less than|fee cap less than|feecap.{0,20}less|below current base fee/, "underpriced"],
+];
+const NODE_REJECTIONS =
+  /intrinsic gas|exceeds block gas limit|invalid chain|invalid sender|tip.{0,30}higher|nonce too high|oversized/;
+
+function cappedFee(
+  wanted: bigint,
+  { gas, least, feeCapWei, doing }: { gas: bigint; least: bigint; feeCapWei: bigint | undefined; doing: string },
+): bigint {
+  if (feeCapWei === undefined) return wanted;
+  const affordable = feeCapWei / gas;
+  if (affordable >= least) return affordable < wanted ? affordable : wanted;
+  throw new NodeError(
+    "transaction-refused",
+    `${doing}: ${gas * least} wei in fees are more than the cap of ${feeCapWei}`,
+    {
+      retry: "later",
+      hint: "Wait for lower fees, or raise the cap.",
+    },
+  );
+}
+
+/** Runs a reverted transaction again on the state before its block. Best effort: the state may differ or be pruned. */
+async function replayReason(client: ChainClient, receipt: TransactionReceipt): Promise<string> {
+  try {
+    const { from, to, input, value, gas } = await client.getTransaction({ hash: receipt.transactionHash });
+    if (to === null) return "unknown";
+    const blockNumber = receipt.blockNumber - 1n;
+    await client.call({ account: from, to, data: input, value, gas, blockNumber, batch: false });
+    return receipt.gasUsed >= gas ? "out of gas" : "unknown";
+  } catch (error) {
+    return revertReason(error) ?? "unknown";
+  }
+}
