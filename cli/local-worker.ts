@@ -3,6 +3,7 @@
  * that gets deployed. Invariant: state written to the folder survives a kill at any moment.
  */
 import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 
@@ -40,11 +41,13 @@ export interface LocalWorker {
 
 export async function startLocalWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
   await mkdir(options.stateDir, { recursive: true });
+  const script = options.script ?? fileURLToPath(new URL("./worker/index.js", import.meta.url));
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       name: WORKER.name,
-      modules: true,
-      scriptPath: options.script ?? fileURLToPath(new URL("./worker/index.js", import.meta.url)),
+      modules: [{ type: "ESModule", path: script }],
+      // Module names are relative to the root, and workerd takes none from outside it, wherever we are started.
+      modulesRoot: dirname(script),
       compatibilityDate: WORKER.compatibilityDate,
       compatibilityFlags: [...WORKER.compatibilityFlags],
       durableObjects: Object.fromEntries(

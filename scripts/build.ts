@@ -20,7 +20,7 @@ export async function buildAll(): Promise<void> {
 }
 
 export async function buildWorker(): Promise<void> {
-  const wrangler = fileURLToPath(import.meta.resolve("wrangler/bin/wrangler.js"));
+  const wrangler = `${root}node_modules/wrangler/bin/wrangler.js`;
   const args = [wrangler, "deploy", "--dry-run", "--outdir", "dist/worker", "--minify"];
   await promisify(execFile)(process.execPath, args, {
     cwd: root,

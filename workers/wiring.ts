@@ -87,7 +87,13 @@ export function createKit(settings: Settings, log: Log): Kit {
         ? null
         : createPinner({ apiUrl: ipfs.pinataApiUrl, jwt: ipfs.pinataJwt, fetch: platformFetch, clock: systemClock }),
     attester: createMockAttester(settings.attestation.mockKey),
-    models: createModelRegistry({ models: settings.models, ...backends, fetch: platformFetch, clock: systemClock }),
+    models: createModelRegistry({
+      models: settings.models,
+      openaiDiscover: settings.openaiDiscover,
+      ...backends,
+      fetch: platformFetch,
+      clock: systemClock,
+    }),
     chain: createChainClient({ rpcUrls: settings.rpcUrls, chainId: settings.cofhe.chainId, fetch: platformFetch }),
   };
 }

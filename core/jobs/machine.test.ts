@@ -101,7 +101,7 @@ describe("a job's way", () => {
   });
 
   it("lets a leader's output key be encrypted at any time before the grant", () => {
-    const order = [EVENTS.claimed, EVENTS.executed, EVENTS.pinned, EVENTS.committed];
+    const order: JobEvent[] = [EVENTS.claimed, EVENTS.executed, EVENTS.pinned, EVENTS.committed];
     for (let place = 1; place <= order.length; place++) {
       const job = walk("leader", order.toSpliced(place, 0, EVENTS["key-encrypted"]));
       expect(effectsOf(job).map((effect) => effect.kind)).toEqual(["grant"]);

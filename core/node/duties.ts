@@ -51,6 +51,12 @@ export const DEFAULT_INTERVALS: DutyIntervals = {
   transactions: 5_000,
 };
 
+/**
+ * A tick this much early counts as in time: the alarm's pace is the poll's pace, and one that fires a millisecond early
+ * must not cost a whole round.
+ */
+export const TICK_SLACK_MS = 500;
+
 export class DutySchedule {
   readonly #intervals: DutyIntervals;
   readonly #dueAt = new Map<Duty, number>();
@@ -62,7 +68,9 @@ export class DutySchedule {
 
   /** The duties to start now; each is marked as running until `finished`. */
   take(nowMs: number): Duty[] {
-    const duties = DUTIES.filter((duty) => !this.#running.has(duty) && nowMs >= (this.#dueAt.get(duty) ?? 0));
+    const duties = DUTIES.filter(
+      (duty) => !this.#running.has(duty) && nowMs + TICK_SLACK_MS >= (this.#dueAt.get(duty) ?? 0),
+    );
     for (const duty of duties) this.#start(duty, nowMs);
     return duties;
   }

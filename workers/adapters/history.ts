@@ -28,6 +28,17 @@ export function ensureSchema(db: D1Database): Promise<void> {
   return work;
 }
 
+/** Runs `work` on a current schema. A failure forgets that the schema was current: the database may be another one. */
+async function withSchema<T>(db: D1Database, work: () => Promise<T>): Promise<T> {
+  await ensureSchema(db);
+  try {
+    return await work();
+  } catch (error) {
+    upToDate.delete(db);
+    throw error;
+  }
+}
+
 async function migrate(db: D1Database): Promise<void> {
   await db.prepare(MIGRATIONS_TABLE).run();
   for (const { name, statements } of MIGRATIONS) {
@@ -60,8 +71,7 @@ export type HistoryEntry =
 export async function writeEntries(db: D1Database, entries: readonly HistoryEntry[]): Promise<void> {
   const [first, ...rest] = entries.flatMap((entry) => statementsOf(db, entry));
   if (first === undefined) return;
-  await ensureSchema(db);
-  await drizzle(db).batch([first, ...rest]);
+  await withSchema(db, () => drizzle(db).batch([first, ...rest]));
 }
 
 function statementsOf(database: D1Database, entry: HistoryEntry): BatchItem<"sqlite">[] {
@@ -119,26 +129,24 @@ function statementsOf(database: D1Database, entry: HistoryEntry): BatchItem<"sql
 
 /** Writes a job's row and an event for each state it has entered. An older version never overwrites a newer one. */
 export async function writeJob(database: D1Database, job: Job, nowMs: number): Promise<void> {
-  await ensureSchema(database);
   const db = drizzle(database);
   const row = assignmentRow(job, nowMs);
   const { node: _node, jobId: _jobId, ...changes } = row;
-  await db.batch([
+  const events = (Object.entries(job.times) as [JobState, number][]).map(([state, at]) =>
     db
-      .insert(schema.assignments)
-      .values(row)
-      .onConflictDoUpdate({
-        target: [schema.assignments.node, schema.assignments.jobId],
-        set: changes,
-        setWhere: sql`excluded.version >= ${schema.assignments.version}`,
-      }),
-    ...(Object.entries(job.times) as [JobState, number][]).map(([state, at]) =>
-      db
-        .insert(schema.events)
-        .values(stateEvent(job, state, at))
-        .onConflictDoNothing(),
-    ),
-  ]);
+      .insert(schema.events)
+      .values(stateEvent(job, state, at))
+      .onConflictDoNothing(),
+  );
+  const upsert = db
+    .insert(schema.assignments)
+    .values(row)
+    .onConflictDoUpdate({
+      target: [schema.assignments.node, schema.assignments.jobId],
+      set: changes,
+      setWhere: sql`excluded.version >= ${schema.assignments.version}`,
+    });
+  await withSchema(database, () => db.batch([upsert, ...events]));
 }
 
 function assignmentRow(job: Job, nowMs: number) {

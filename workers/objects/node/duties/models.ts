@@ -30,14 +30,11 @@ export function servedModels(context: NodeContext): string[] {
   return [...new Set([...listed, ...found])].filter((id) => servesModel(context, id));
 }
 
-/** Whether a job for this model can be claimed. */
+/** Whether a job for this model can be claimed. The local server's models count only while it lists them. */
 export function servesModel(context: NodeContext, modelId: string): boolean {
-  const { kit, live } = context;
-  const discovered = live.discovered?.includes(modelId) ?? false;
-  const resolved = kit.models.resolve(modelId);
-  if (!resolved.ok) return kit.settings.openaiDiscover && discovered;
-  // A listed id of the local server counts only while the server lists it too.
-  return resolved.value.name !== "openai" || discovered;
+  const resolved = context.kit.models.resolve(modelId);
+  if (!resolved.ok) return false;
+  return resolved.value.name !== "openai" || (context.live.discovered?.includes(modelId) ?? false);
 }
 
 /** Every model the settings or the local server name, and whether it is served. */

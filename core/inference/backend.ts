@@ -1,0 +1,29 @@
+/**
+ * What answers a prompt. A quorum compares answers byte for byte, so a backend sends exactly the network's request
+ * (protocol §5), hands back exactly the model's text, and never makes one up.
+ */
+import type { Clock, Fetch } from "../ports.ts";
+
+export type BackendName = "groq" | "gemini" | "openai" | "mock";
+
+export interface Backend {
+  readonly name: BackendName;
+  /**
+   * The model's answer, unchanged; an empty one only if the model said so.
+   * @param modelId the full id, with its prefix
+   * @throws NodeError `model*` without prompt, answer or the provider's words; or the signal's reason
+   */
+  infer(modelId: string, prompt: string, signal?: AbortSignal): Promise<string>;
+}
+
+export interface BackendPorts {
+  fetch: Fetch;
+  clock: Clock;
+}
+
+/** Which backend an id's prefix names; any other id is a model of the OpenAI-compatible server. */
+export function backendNameOf(modelId: string): BackendName {
+  if (modelId.startsWith("groq:")) return "groq";
+  if (modelId.startsWith("gemini:")) return "gemini";
+  return modelId.startsWith("mock:") ? "mock" : "openai";
+}

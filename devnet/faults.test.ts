@@ -1,0 +1,94 @@
+import { Hono } from "hono";
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../core/ports.ts";
+import { type Fault, installFaults } from "./faults.ts";
+import { listen } from "./http.ts";
+
+function service() {
+  const app = new Hono();
+  const slept: number[] = [];
+  const faults = installFaults(app, { now: () => 0, sleep: async (ms) => void slept.push(ms) });
+  let acted = 0;
+  app.all("/work/:id", (c) => c.json({ acted: ++acted }));
+  return { app, faults, slept, acted: () => acted };
+}
+
+const json = { "content-type": "application/json" };
+const post = (body: unknown) => ({ method: "POST", headers: json, body: JSON.stringify(body) });
+
+describe("faults", () => {
+  const modes: { name: string; fault: Fault; status: number; acted: number; header?: string }[] = [
+    { name: "status refuses before acting", fault: { path: "^/work/", mode: "status" }, status: 503, acted: 0 },
+    {
+      name: "status carries its own code and Retry-After",
+      fault: { path: "work", mode: "status", status: 429, retryAfterSec: 7 },
+      status: 429,
+      acted: 0,
+      header: "7",
+    },
+    { name: "lost acts and hides the answer", fault: { path: "work", mode: "lost" }, status: 502, acted: 1 },
+    { name: "garbage answers a web page", fault: { path: "work", mode: "garbage" }, status: 200, acted: 0 },
+    { name: "delay acts late", fault: { path: "work", mode: "delay", delayMs: 250 }, status: 200, acted: 1 },
+  ];
+  it.each(modes)("$name, once, and then behaves again", async ({ fault, status, acted, header }) => {
+    const { app, acted: count, slept } = service();
+    expect((await app.request("/devnet/faults", post(fault))).status).toBe(200);
+    const answer = await app.request("/work/1");
+    expect(answer.status).toBe(status);
+    expect(count()).toBe(acted);
+    expect(answer.headers.get("retry-after")).toBe(header ?? null);
+    if (fault.mode === "garbage") expect(await answer.text()).toContain("<html>");
+    expect(slept).toEqual(fault.mode === "delay" ? [250] : []);
+    expect(await (await app.request("/work/1")).json()).toEqual({ acted: acted + 1 });
+  });
+
+  it("counts down, and matches path and method only", async () => {
+    const { app, faults } = service();
+    faults.arm({ path: "/work/2$", method: "POST", mode: "status", count: 2 });
+    const statuses = [];
+    for (const [method, path] of [
+      ["POST", "/work/1"],
+      ["GET", "/work/2"],
+      ["POST", "/work/2"],
+      ["POST", "/work/2"],
+      ["POST", "/work/2"],
+    ] as const) {
+      statuses.push((await app.request(path, { method })).status);
+    }
+    expect(statuses).toEqual([200, 200, 503, 503, 200]);
+  });
+
+  it("is listed and taken back over HTTP, whatever is armed", async () => {
+    const { app } = service();
+    await app.request("/devnet/faults", post({ path: ".*", mode: "status", count: 1000 }));
+    expect(await (await app.request("/devnet/faults")).json()).toMatchObject({ faults: [{ path: ".*", hits: 0 }] });
+    await app.request("/devnet/faults", { method: "DELETE" });
+    expect((await app.request("/work/1")).status).toBe(200);
+  });
+
+  it.each([
+    ["an unknown mode", { path: "x", mode: "explode" }],
+    ["a pattern that is none", { path: "(", mode: "status" }],
+    ["a negative count", { path: "x", mode: "status", count: -1 }],
+    ["an unknown field", { path: "x", mode: "status", statusCode: 500 }],
+  ])("refuses %s", async (_, body) => {
+    const { app } = service();
+    expect((await app.request("/devnet/faults", post(body))).status).toBe(400);
+    expect((await app.request("/work/1")).status).toBe(200);
+  });
+
+  it("hangs until the client lets go", async () => {
+    const app = new Hono();
+    installFaults(app, systemClock).arm({ path: "/", mode: "hang" });
+    app.get("/", (c) => c.text("here"));
+    const server = await listen(app);
+    try {
+      await expect(fetch(server.url, { signal: AbortSignal.timeout(100) })).rejects.toMatchObject({
+        name: "TimeoutError",
+      });
+      expect(await (await fetch(server.url)).text()).toBe("here");
+    } finally {
+      await server.close();
+    }
+  });
+});

@@ -1,0 +1,32 @@
+/** The devnet's program: `devnet` keeps a whole network up, `demo` sends one job through one. */
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Command, CommanderError } from "commander";
+import { demoCommand } from "./demo.ts";
+import { devnetCommand } from "./devnet-command.ts";
+
+/** Runs a command and gives the exit code. */
+export async function main(args: string[]): Promise<number> {
+  let code = 0;
+  const finish = (result: number) => {
+    code = result;
+  };
+  const program = new Command("blindference-edge")
+    .description("A whole Blindference network on this machine. TESTNET SOFTWARE: its keys are known to everyone.")
+    .exitOverride()
+    .addCommand(demoCommand(finish))
+    .addCommand(devnetCommand(finish));
+  for (const command of program.commands) command.exitOverride();
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode;
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  process.exit(await main(process.argv.slice(2)));
+}

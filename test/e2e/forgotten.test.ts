@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { untilLive } from "../../devnet/edge-nodes.ts";
+import { addressesOf, type Rig, startRig } from "./rig.ts";
+
+let rig: Rig;
+
+beforeAll(async () => {
+  rig = await startRig({ models: ["mock:demo"] });
+});
+
+afterAll(() => rig.stop());
+
+async function forget(mode: "strict" | "silent"): Promise<void> {
+  const response = await fetch(`${rig.network.urls.icl}/devnet/forget`, {
+    method: "POST",
+    body: JSON.stringify({ mode }),
+  });
+  expect(response.ok).toBe(true);
+  expect(rig.network.coordinator.stats().nodes).toEqual([]);
+}
+
+describe.each(["strict", "silent"] as const)("a coordinator that forgot its nodes, %s", (mode) => {
+  it("is told of them again by themselves, and the next job is accepted", async () => {
+    const before = rig.log.length;
+    await forget(mode);
+    await untilLive(rig.network, addressesOf(rig.nodes));
+    const told = rig.log.slice(before).map(({ line }) => line.event);
+    expect(told.filter((event) => event === "coordinator.forgot")).toHaveLength(3);
+    const result = await rig.ask("mock:demo", `After a ${mode} restart`);
+    expect(result).toMatchObject({ status: "ACCEPTED", confirmations: 3 });
+  });
+});
+
+describe("a node that is killed and started again on its state", () => {
+  it("is live again without a new certificate, and takes part in the next job", async () => {
+    const before = rig.log.length;
+    await rig.restart(1);
+    const result = await rig.ask("mock:demo", "After a kill");
+    expect(result).toMatchObject({ status: "ACCEPTED", confirmations: 3 });
+    const issued = rig.log.slice(before).filter(({ line }) => line.event === "certificate.issued");
+    expect(issued).toEqual([]);
+  });
+});

@@ -1,0 +1,63 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DEVNET_WRONG_MODEL_KEY, modelSettings } from "../../devnet/network.ts";
+import type { UserResult } from "../../devnet/user/user.ts";
+import { eventually, type Rig, startRig } from "./rig.ts";
+
+const MODEL = "groq:llama-3.3-70b-versatile";
+const WRONG = 2;
+
+let rig: Rig;
+const results: UserResult[] = [];
+
+beforeAll(async () => {
+  rig = await startRig({
+    models: [MODEL],
+    env: (network, index) => ({
+      ...modelSettings(network, "groq"),
+      ...(index === WRONG ? { GROQ_API_KEY: DEVNET_WRONG_MODEL_KEY } : {}),
+    }),
+  });
+  for (let round = 0; round < 3; round++) results.push(await rig.ask(MODEL, `Round ${round}: who is right?`));
+});
+
+afterAll(() => rig.stop());
+
+function wrongNode() {
+  const node = rig.nodes[WRONG];
+  if (node === undefined) throw new Error("no such node");
+  return node;
+}
+
+describe("a node whose model answers differently", () => {
+  it("says REJECT as a verifier, with its own hash, and the other two win", async () => {
+    const outvoted = results.filter((result) => result.leader !== wrongNode().address);
+    expect(outvoted).toHaveLength(2);
+    for (const result of outvoted) {
+      expect(result).toMatchObject({ status: "ACCEPTED", confirmations: 2 });
+      const job = rig.network.coordinator.stats().jobs.find((one) => one.job_id === result.jobId);
+      const theirs = job?.commitments.find((one) => one.node_address === wrongNode().address);
+      expect(theirs?.verdict).toBe("REJECT");
+      expect(theirs?.commitment_hash).not.toBe(result.commitmentHash);
+    }
+  });
+
+  it("is rejected by both others as a leader, and its answer is not accepted", () => {
+    const led = results.find((result) => result.leader === wrongNode().address);
+    expect(led?.status).toBe("REJECTED");
+    const job = rig.network.coordinator.stats().jobs.find((one) => one.job_id === led?.jobId);
+    expect(job?.commitments.filter((one) => one.role === "verifier").map((one) => one.verdict)).toEqual([
+      "REJECT",
+      "REJECT",
+    ]);
+  });
+
+  it("sees its own lost jobs settled, each node with one commitment a job", async () => {
+    await eventually("the wrong node's history", async () => {
+      const { assignments } = (await wrongNode().api("/api/assignments")) as {
+        assignments: { state: string; outcome: string }[];
+      };
+      return assignments.length === 3 && assignments.every((row) => row.state === "settled") ? true : undefined;
+    });
+    expect(rig.network.coordinator.stats().doubleCommitments).toEqual([]);
+  });
+});
