@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { whenOrphaned } from "./orphan.js";
 
 const NODE_MAJOR_MIN = 22;
 const main = join(dirname(fileURLToPath(import.meta.url)), "..", "dist", "cli.js");
@@ -16,6 +17,7 @@ if (!existsSync(main)) {
   process.exit(1);
 }
 if (Number(process.versions.node.split(".")[0]) >= NODE_MAJOR_MIN) {
+  whenOrphaned(() => process.kill(process.pid, "SIGTERM"));
   await import(main);
 } else {
   runOn(bundledNode());
@@ -38,6 +40,7 @@ function bundledNode() {
 
 function runOn(binary) {
   const child = spawn(binary, [main, ...process.argv.slice(2)], { stdio: "inherit" });
+  whenOrphaned(() => child.kill("SIGTERM"));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => {
     process.exit(signal === null ? (code ?? 1) : 128 + (constants.signals[signal] ?? 0));

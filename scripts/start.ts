@@ -1,5 +1,8 @@
 /** Builds what is needed and runs the devnet's program in this very process: `node scripts/start.ts demo|devnet …`. */
+import { whenOrphaned } from "../bin/orphan.js";
 import { buildAll } from "./build.ts";
+
+whenOrphaned(() => process.kill(process.pid, "SIGTERM"));
 
 await buildAll();
 const { main } = (await import(new URL("../dist/devnet.js", import.meta.url).href)) as {

@@ -51,7 +51,6 @@ async function run(options: RunOptions): Promise<void> {
   if (faults.some((fault) => fault.severity === "fault")) {
     process.stderr.write("The node starts but claims nothing until these are fixed.\n");
   }
-  const stopped = stopSignal(options.withParent === true);
   const worker = await startLocalWorker({
     ...(options.worker === undefined ? {} : { script: resolve(options.worker) }),
     stateDir: resolve(options.state),
@@ -62,6 +61,7 @@ async function run(options: RunOptions): Promise<void> {
   }).catch((error: unknown) => {
     throw startError(error, options);
   });
+  const stopped = stopSignal(options.withParent === true);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ url: worker.url, pid: process.pid })}\n`);
   else process.stdout.write(`Blindference Edge is listening on ${worker.url} (testnet only). Ctrl-C stops it.\n`);
   await stopped;
@@ -84,7 +84,11 @@ function readBindings(envFile: string | undefined): Record<string, string> {
 /** Resolves at the first SIGINT, SIGTERM or SIGHUP, or at the end of standard input where asked. */
 function stopSignal(withParent: boolean): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      // Miniflare's own listener would end the process before the Worker is shut down in order.
+      process.removeAllListeners(signal);
+      process.on(signal, () => resolve());
+    }
     if (withParent) process.stdin.resume().on("end", resolve).on("close", resolve);
   });
 }
