@@ -32,6 +32,7 @@ export default defineConfig({
         ],
         test: {
           name: "workers",
+          globalSetup: ["./test/network/setup.ts"],
           deps: {
             optimizer: {
               ssr: {
@@ -42,6 +43,9 @@ export default defineConfig({
             },
           },
           include: ["test/workers/**/*.test.ts"],
+          // Whole jobs run in here, on machines that do other things too.
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

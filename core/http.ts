@@ -62,8 +62,34 @@ export async function requestBytes(
   limits: HttpLimits,
 ): Promise<BytesReply> {
   limits.signal?.throwIfAborted();
+  const timer = startTimer(clock, limits.timeoutMs);
+  try {
+    return await exchange(fetch, clock, request, { ...limits, timer: timer.signal });
+  } finally {
+    timer.stop();
+  }
+}
+
+/** A timer that is taken down with the exchange: one left behind would keep an object awake, and billed, until it fires. */
+function startTimer(clock: Clock, timeoutMs: number): { signal: AbortSignal; stop(): void } {
+  const late = new AbortController();
+  const done = new AbortController();
+  const timer = clock.sleep(timeoutMs, done.signal);
+  timer.then(
+    () => late.abort(new DOMException("the exchange took too long", "TimeoutError")),
+    () => undefined,
+  );
+  return { signal: late.signal, stop: () => done.abort() };
+}
+
+async function exchange(
+  fetch: Fetch,
+  clock: Clock,
+  request: Request,
+  limits: HttpLimits & { timer: AbortSignal },
+): Promise<BytesReply> {
+  const { timer } = limits;
   const target = targetOf(request);
-  const timer = AbortSignal.timeout(limits.timeoutMs);
   const signal = limits.signal === undefined ? timer : AbortSignal.any([timer, limits.signal]);
   const failure = (fault: TransportFault, detail: string) => {
     limits.signal?.throwIfAborted();

@@ -11,9 +11,6 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-/** Build-time only, so they go into the bundle instead of the package's dependencies. */
-const EMBEDDED = ["ipfs-unixfs-importer", "blockstore-core"];
-
 export async function buildAll(): Promise<void> {
   await rm(`${root}dist`, { recursive: true, force: true });
   await Promise.all([buildWorker(), buildPrograms()]);
@@ -30,7 +27,7 @@ export async function buildWorker(): Promise<void> {
 
 async function buildPrograms(): Promise<void> {
   const { dependencies, optionalDependencies } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
-  const external = Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !EMBEDDED.includes(name));
+  const external = Object.keys({ ...dependencies, ...optionalDependencies });
   await build({
     absWorkingDir: root,
     entryPoints: { cli: "cli/main.ts", devnet: "devnet/main.ts" },

@@ -85,7 +85,13 @@ export function createKit(settings: Settings, log: Log): Kit {
     pinner:
       ipfs.pinataJwt === undefined
         ? null
-        : createPinner({ apiUrl: ipfs.pinataApiUrl, jwt: ipfs.pinataJwt, fetch: platformFetch, clock: systemClock }),
+        : createPinner({
+            apiUrl: ipfs.pinataApiUrl,
+            jwt: ipfs.pinataJwt,
+            fetch: platformFetch,
+            clock: systemClock,
+            log,
+          }),
     attester: createMockAttester(settings.attestation.mockKey),
     models: createModelRegistry({
       models: settings.models,

@@ -76,7 +76,7 @@ async function execute(parts: ExecutorParts, request: ExecuteRequest, signal?: A
   return { ...result, sealedAnswer: await sealAnswer(parts, request, answer) };
 }
 
-/** Decrypts both key halves in parallel with the download; a gateway whose bytes do not open is passed over. */
+/** Decrypts both key halves in parallel with the download; a gateway whose bytes do not hash to the CID is passed over. */
 async function openPrompt(
   parts: ExecutorParts,
   request: ExecuteRequest,

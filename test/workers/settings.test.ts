@@ -12,9 +12,14 @@ function deployedWith(settings: Record<string, string>): Env {
   return { ...Object.fromEntries(bindings), ...settings } as unknown as Env;
 }
 
-async function call(deployed: Env, path: string, init?: RequestInit): Promise<Response> {
+async function call(
+  deployed: Env,
+  path: string,
+  init: { method?: string; body?: string; headers?: Record<string, string> } = {},
+): Promise<Response> {
   const ctx = createExecutionContext();
-  const response = await worker.fetch(new Request(`https://node.test${path}`, init), deployed, ctx);
+  const request = new Request<unknown, IncomingRequestCfProperties>(`https://node.test${path}`, init);
+  const response = await worker.fetch(request, deployed, ctx);
   await waitOnExecutionContext(ctx);
   return response;
 }

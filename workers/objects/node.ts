@@ -228,8 +228,11 @@ export class Node extends DurableObject<Env> {
     const context = this.#open();
     if (context === null) return;
     const duties = context.schedule.take(Date.now()).map((duty) => this.#perform(context, duty));
-    const all = Promise.all(duties);
-    await Promise.race([all, context.kit.clock.sleep(TICK_WAIT_MS)]);
+    // A timer left behind would keep the object awake, and billed, between ticks.
+    const timer = new AbortController();
+    const tooLong = context.kit.clock.sleep(TICK_WAIT_MS, timer.signal).catch(() => undefined);
+    await Promise.race([Promise.all(duties), tooLong]);
+    timer.abort();
   }
 
   async #command(duty: Duty): Promise<CommandReply> {
