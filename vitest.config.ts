@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // What a passing test logs is nobody's concern.
+    silent: "passed-only",
     projects: [
       {
         // Plain Node: pure core, devnet services, CLI parts.

@@ -10,7 +10,7 @@ export interface Clock {
 }
 
 /** The platform's fetch. */
-export type Fetch = typeof fetch;
+export type Fetch = typeof globalThis.fetch;
 
 /** Cryptographically secure random bytes. */
 export type RandomBytes = (length: number) => Uint8Array<ArrayBuffer>;

@@ -138,16 +138,17 @@ async function startNodes(
 /** A node's log as a person follows it: its jobs' states, and whatever goes wrong. */
 function tell(narrator: Narrator, index: number, line: NodeLogLine): void {
   const who = `node ${index + 1}`;
-  const role = typeof line.role === "string" ? ` (${line.role})` : "";
+  const word = (field: string) => (typeof line[field] === "string" ? line[field] : "");
+  const role = word("role") === "" ? "" : ` (${word("role")})`;
   const said: Record<string, string> = {
     "job.claimed": "claimed the job and decrypts the prompt's key",
     "job.answered": "has its answer",
     "job.published": "pinned the encrypted answer and committed to its hash",
     "job.granted": "made the answer's key readable for the user",
-    "job.matched": `compared with the leader: ${String(line.verdict ?? "")}`,
+    "job.matched": `compared with the leader: ${word("verdict")}`,
     "job.submitted": "told the coordinator",
-    "job.settled": `sees the job ${String(line.outcome ?? "")}`,
-    "job.failed": `failed the job: ${String(line.code ?? "")}, ${String(line.reason ?? "")}`,
+    "job.settled": `sees the job ${word("outcome")}`,
+    "job.failed": `failed the job: ${word("code")}, ${word("reason")}`,
   };
   const text = said[line.event];
   if (text !== undefined) narrator.say(`${who}${role}: ${text}`);

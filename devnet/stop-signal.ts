@@ -10,14 +10,11 @@ export interface StopSignal {
 
 export function stopRequested(): StopSignal {
   let asked = false;
-  let resolveRequest = (_: "stop") => {};
-  const requested = new Promise<"stop">((resolve) => {
-    resolveRequest = resolve;
-  });
+  const { promise: requested, resolve } = Promise.withResolvers<"stop">();
   // Later signals are swallowed on purpose: the first one already tears everything down.
   const onSignal = () => {
     asked = true;
-    resolveRequest("stop");
+    resolve("stop");
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   return {

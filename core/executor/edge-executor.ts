@@ -47,8 +47,10 @@ export function createExecutor(parts: ExecutorParts): Executor {
 }
 
 async function execute(parts: ExecutorParts, request: ExecuteRequest, signal?: AbortSignal): Promise<ExecuteResult> {
-  if (request.version !== EXECUTOR_VERSION) {
-    throw new NodeError("settings", `the executor speaks version ${EXECUTOR_VERSION}, not ${request.version}`, {
+  // What arrives from another process may be of another version, whatever the type says.
+  const version: number = request.version;
+  if (version !== EXECUTOR_VERSION) {
+    throw new NodeError("settings", `the executor speaks another version than the request's ${version}`, {
       retry: "never",
       hint: "Bring the Worker and the executor to the same version.",
     });

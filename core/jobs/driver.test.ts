@@ -171,10 +171,16 @@ describe("the driver", () => {
 
   it("turns an error into the job's failure with its code and hint", async () => {
     await driver(async (kind) => {
-      if (kind === "execute") throw new NodeError("model-key", "the key was refused", { retry: "never", hint: "new key" });
+      if (kind === "execute")
+        throw new NodeError("model-key", "the key was refused", { retry: "never", hint: "new key" });
       return { event: ANSWERS[kind] };
     }).run();
-    expect(row.load().failure).toEqual({ code: "model-key", message: "the key was refused", hint: "new key", in: "claimed" });
+    expect(row.load().failure).toEqual({
+      code: "model-key",
+      message: "the key was refused",
+      hint: "new key",
+      in: "claimed",
+    });
   });
 
   it("never lets a foreign error's text into the row", async () => {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type Permission, SealingKey } from "@cofhe/sdk/permits";
 import { type Hex, verifyTypedData, zeroAddress } from "viem";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
@@ -35,13 +35,7 @@ beforeAll(async () => {
   // The real network's chain id: with the mocks' own id the SDK would not speak HTTP.
   anvil = await startAnvil({ chainId: ARBITRUM_SEPOLIA });
   acl = (await deployNetwork({ rpcUrl: anvil.rpcUrl, chainId: ARBITRUM_SEPOLIA })).addresses.acl;
-  server = createServer(async (request, response) => {
-    seen.push(`${request.method} ${request.url}`);
-    const next = answers.length > 1 ? answers.shift() : answers[0];
-    const answer = (await next?.(await bodyOf(request))) ?? { status: 500 };
-    response.writeHead(answer.status, { "content-type": "application/json" });
-    response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
-  }).listen(0, "127.0.0.1");
+  server = createServer((request, response) => void reply(request, response)).listen(0, "127.0.0.1");
   await once(server, "listening");
   url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
 });
@@ -53,6 +47,14 @@ afterAll(async () => {
 beforeEach(() => {
   seen = [];
 });
+
+async function reply(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  seen.push(`${request.method} ${request.url}`);
+  const next = answers.length > 1 ? answers.shift() : answers[0];
+  const answer = (await next?.(await bodyOf(request))) ?? { status: 500 };
+  response.writeHead(answer.status, { "content-type": "application/json" });
+  response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
+}
 
 async function bodyOf(request: IncomingMessage): Promise<SealRequest> {
   let text = "";

@@ -3,7 +3,7 @@ import { decide, equalHashes, requiredMatches, type Vote } from "./consensus.ts"
 
 /** `a`, `b`: a hash; `.`: none yet; `x`: failed. The leader first. */
 function parse(text: string): Vote[] {
-  return [...text].map((one) => ({ hash: /[a-z]/.test(one) && one !== "x" ? one : null, failed: one === "x" }));
+  return Array.from(text).map((one) => ({ hash: /[a-z]/.test(one) && one !== "x" ? one : null, failed: one === "x" }));
 }
 
 describe("consensus", () => {

@@ -66,7 +66,7 @@ export function createCoordinatorApi(options: { url: string; fetch: Fetch; clock
   return {
     preview(modelId, verifierCount) {
       const query = { model_id: modelId, min_tier: "0", verifier_count: `${verifierCount}`, zdr_required: "false" };
-      return call(`quorum-preview?${new URLSearchParams(query)}`, quorum);
+      return call(`quorum-preview?${new URLSearchParams(query).toString()}`, quorum);
     },
     async upload(blob) {
       const body = new FormData();

@@ -244,7 +244,7 @@ describe("a whole job, with every object evicted again and again while it runs",
     await eventually("the answer to be forgotten", async () => {
       const kept = await runInDurableObject(leader, (_object, state) => [
         state.storage.sql.exec("SELECT COUNT(*) AS n FROM answer").one().n,
-        String(state.storage.sql.exec("SELECT json FROM job").one().json).includes('"outputKey":null'),
+        state.storage.sql.exec<{ json: string }>("SELECT json FROM job").one().json.includes('"outputKey":null'),
       ]);
       return kept[0] === 0 && kept[1] === true ? true : undefined;
     });
