@@ -18,7 +18,7 @@ export async function buildAll(): Promise<void> {
 
 export async function buildWorker(): Promise<void> {
   const wrangler = `${root}node_modules/wrangler/bin/wrangler.js`;
-  const args = [wrangler, "deploy", "--dry-run", "--outdir", "dist/worker", "--minify"];
+  const args = [wrangler, "deploy", "--dry-run", "--outdir", "dist/worker"];
   await promisify(execFile)(process.execPath, args, {
     cwd: root,
     env: { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1" },

@@ -142,7 +142,20 @@ export function isFinal(job: Job): boolean {
   return job.state === "settled" || job.state === "failed";
 }
 
-/** Whether the job still needs a slot: once submitted, following it costs nothing that a slot protects. */
-export function holdsSlot(state: JobState): boolean {
+/**
+ * Whether the job still needs a slot. A verifier that only waits for its leader needs none: were it to keep one, nodes
+ * that lead and verify each other's jobs could wait for one another until all of them fail.
+ */
+export function holdsSlot(role: Role, state: JobState): boolean {
+  return state === "offered" || state === "claimed" || (role === "leader" && isUnsubmitted(state));
+}
+
+/** Whether the coordinator still waits for this node's word. */
+export function isUnsubmitted(state: JobState): boolean {
   return state !== "submitted" && state !== "settled" && state !== "failed";
+}
+
+/** Whether the Node object must hear of a job's entering this state: a slot is free, or its word is given, or it is over. */
+export function concernsNode(role: Role, state: JobState): boolean {
+  return !isUnsubmitted(state) || (state === "answered" && !holdsSlot(role, state));
 }

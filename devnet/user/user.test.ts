@@ -43,7 +43,7 @@ const loops: Promise<void>[] = [];
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), "blindference-user-"));
   network = await startNetwork({ stateDir });
-  loops.push(...(await Promise.all([0, 1, 2].map(startHandMadeNode))));
+  await Promise.all([0, 1, 2].map(startHandMadeNode));
 });
 afterAll(async () => {
   stopping.abort();
@@ -53,7 +53,7 @@ afterAll(async () => {
 });
 
 /** Attests, and then serves one job after another: the least a node can do, without a durable job, on core's parts. */
-async function startHandMadeNode(n: number): Promise<Promise<void>> {
+async function startHandMadeNode(n: number): Promise<void> {
   const signer = devAccount(nodeIndex(n));
   const icl = createIclClient({ endpoint: network.urls.icl, signer, fetch, clock: systemClock });
   await attest({
@@ -71,7 +71,7 @@ async function startHandMadeNode(n: number): Promise<Promise<void>> {
       await systemClock.sleep(100);
     }
   };
-  return poll();
+  loops.push(poll());
 }
 
 async function serve(signer: ReturnType<typeof devAccount>, icl: ReturnType<typeof createIclClient>, job: Assignment) {

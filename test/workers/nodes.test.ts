@@ -47,6 +47,10 @@ function node(index: number) {
   return env.NODE.getByName(addresses[index] ?? "");
 }
 
+function snapshot(index: number) {
+  return node(index).snapshot(addresses[index] ?? "");
+}
+
 async function call(path: string, init: { method?: string; body?: string } = {}): Promise<Response> {
   const headers = { authorization: "Bearer an-admin-token-of-the-test" };
   const ctx = createExecutionContext();
@@ -75,7 +79,7 @@ describe("a node object", () => {
   it("is brought to life by cron for each key, attested, and driven by its own alarm", async () => {
     expect(addresses).toHaveLength(3);
     for (const index of [0, 1, 2]) {
-      expect(await node(index).snapshot()).toMatchObject({ state: "running", models: ["mock:demo"], tier: 0 });
+      expect(await snapshot(index)).toMatchObject({ state: "running", models: ["mock:demo"], tier: 0 });
       const alarm = await runInDurableObject(node(index), (_object, state) => state.storage.getAlarm());
       expect(alarm).toBeGreaterThan(Date.now() - 1_000);
     }
@@ -110,10 +114,33 @@ describe("a node object", () => {
   });
 
   it("keeps its certificate and its alarm when it is evicted", async () => {
-    const before = await node(2).snapshot();
+    const before = await snapshot(2);
     await evictDurableObject(node(2));
-    const after = await node(2).snapshot();
+    const after = await snapshot(2);
     expect(after?.certificate?.certHash).toBe(before?.certificate?.certHash);
+  });
+
+  it("keeps its CoFHE permit wrapped, and the sealing key nowhere in the open", async () => {
+    await fromRig("/jobs/permit", {
+      method: "POST",
+      body: JSON.stringify({ modelId: "mock:demo", prompt: "For the permit" }),
+    });
+    await eventually("the user's result", async () => (await fromRig<unknown>("/jobs/permit")) ?? undefined, 60_000);
+    for (const index of [0, 1, 2]) {
+      const permit = await node(index).loadPermit();
+      expect(permit).toMatch(/^v1\.[0-9a-f]{8}\.[A-Za-z0-9_-]+$/);
+    }
+    const before = await node(0).loadPermit();
+    await fromRig("/jobs/permit-again", {
+      method: "POST",
+      body: JSON.stringify({ modelId: "mock:demo", prompt: "With the same permit" }),
+    });
+    await eventually(
+      "the second result",
+      async () => (await fromRig<unknown>("/jobs/permit-again")) ?? undefined,
+      60_000,
+    );
+    expect(await node(0).loadPermit()).toBe(before);
   });
 
   it("takes a push as a hint to poll, once a second at most", async () => {
@@ -128,13 +155,13 @@ describe("a node object", () => {
 
   it("pauses, says why, and resumes", async () => {
     await api("/api/pause", { method: "POST", body: JSON.stringify({ node: addresses[0], reason: "maintenance" }) });
-    expect(await node(0).snapshot()).toMatchObject({
+    expect(await snapshot(0)).toMatchObject({
       state: "paused",
       pause: { reason: "maintenance", by: "operator" },
     });
-    expect(await node(1).snapshot()).toMatchObject({ state: "running" });
+    expect(await snapshot(1)).toMatchObject({ state: "running" });
     await api("/api/resume", { method: "POST", body: JSON.stringify({ node: addresses[0]?.toLowerCase() }) });
-    expect(await node(0).snapshot()).toMatchObject({ state: "running", pause: null });
+    expect(await snapshot(0)).toMatchObject({ state: "running", pause: null });
   });
 
   it("refuses a command for a node that is not ours", async () => {
@@ -190,7 +217,7 @@ describe("an assignment", () => {
       return shown?.state === "failed" ? shown : undefined;
     });
     expect(ended.failure).toMatchObject({ code: "key-unavailable", hint: expect.any(String) });
-    expect((await node(0).snapshot())?.slots.open).toBe(0);
+    expect((await snapshot(0))?.slots.open).toBe(0);
     const alarm = await runInDurableObject(job, (_object, state) => state.storage.getAlarm());
     expect(alarm).toBeNull();
   });
@@ -228,13 +255,14 @@ describe("a whole job, with every object evicted again and again while it runs",
     expect(stats.doubleCommitments).toEqual([]);
     await eventually("the history", async () => {
       const { assignments } = (await api("/api/assignments?status=accepted")) as { assignments: unknown[] };
-      return assignments.length === 3 ? true : undefined;
+      return assignments.length === 3 * 3 ? true : undefined;
     });
     const transactions = await eventually("the transaction's row", async () => {
       const page = (await api("/api/transactions")) as { transactions: { purpose: string; state: string }[] };
-      return page.transactions.some(({ state }) => state === "confirmed") ? page.transactions : undefined;
+      const ours = page.transactions.filter(({ purpose }) => purpose === `output-key:${String(result.jobId)}`);
+      return ours.some(({ state }) => state === "confirmed") ? ours : undefined;
     });
-    expect(transactions.map(({ purpose }) => purpose)).toEqual([`output-key:${String(result.jobId)}`]);
+    expect(transactions).toHaveLength(1);
   });
 
   it("left the wrapped key and the sealed answer nowhere", async () => {

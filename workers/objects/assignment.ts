@@ -9,7 +9,8 @@ import { NodeError, toFailure } from "../../core/errors.ts";
 import type { Assignment as Offer } from "../../core/icl/schema.ts";
 import { JobDriver } from "../../core/jobs/driver.ts";
 import { type AccountPort, createEffects } from "../../core/jobs/effects.ts";
-import { holdsSlot, isFinal, type Job, newJob } from "../../core/jobs/job.ts";
+import { concernsNode, isFinal, type Job, newJob } from "../../core/jobs/job.ts";
+import { backoffMs } from "../../core/retry.ts";
 import type { Signer } from "../../core/signer.ts";
 import { writeJob } from "../adapters/history.ts";
 import type { Env } from "../env.ts";
@@ -18,8 +19,10 @@ import { JobRow } from "./assignment/job-row.ts";
 
 /** Armed before working: how soon a crash in the middle is picked up again. */
 const SAFETY_ALARM_MS = 2_000;
-/** How soon a report to the Node object or a write to D1 that failed is tried again. */
-const REPORT_RETRY_MS = 5_000;
+/** How soon a report to the Node object or a write to D1 that failed is tried again: D1 may be away for an hour. */
+const REPORT_RETRY = { baseMs: 5_000, maxMs: 300_000 };
+/** How soon an alarm that failed as a whole is tried again. */
+const ALARM_RETRY_MS = 5_000;
 /** How soon to look again when the settings do not allow work. */
 const UNCONFIGURED_RETRY_MS = 30_000;
 
@@ -27,6 +30,8 @@ export class Assignment extends DurableObject<Env> {
   readonly #row: JobRow;
   #driver: JobDriver | null = null;
   #projecting: Promise<boolean> | null = null;
+  /** Rounds in a row in which the Node object or D1 could not be told. */
+  #untold = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -56,7 +61,7 @@ export class Assignment extends DurableObject<Env> {
     } catch (error) {
       const { code, message } = toFailure(error);
       wire(this.env).log("error", "assignment.alarm-failed", { code, reason: message });
-      await this.ctx.storage.setAlarm(Date.now() + REPORT_RETRY_MS);
+      await this.ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);
     }
   }
 
@@ -67,9 +72,10 @@ export class Assignment extends DurableObject<Env> {
     const driver = this.#driverFor(job);
     if (driver === null) return Date.now() + UNCONFIGURED_RETRY_MS;
     const wakeMs = await driver.run();
-    const told = await this.#tellAll();
-    if (wakeMs !== null) return told ? wakeMs : Math.min(wakeMs, Date.now() + REPORT_RETRY_MS);
-    if (!told) return Date.now() + REPORT_RETRY_MS;
+    this.#untold = (await this.#tellAll()) ? 0 : this.#untold + 1;
+    const retryMs = Date.now() + backoffMs(this.#untold, REPORT_RETRY);
+    if (wakeMs !== null) return this.#untold === 0 ? wakeMs : Math.min(wakeMs, retryMs);
+    if (this.#untold > 0) return retryMs;
     this.#row.forgetAnswer();
     return null;
   }
@@ -80,13 +86,12 @@ export class Assignment extends DurableObject<Env> {
     return reported && projected;
   }
 
-  /** The Node object needs to know only when a slot comes free and when the job is over. */
   async #report(): Promise<boolean> {
     const job = this.#row.load();
-    if (job === null || holdsSlot(job.state) || this.#row.reportedState() === job.state) return true;
+    if (job === null || !concernsNode(job.role, job.state) || this.#row.reportedState() === job.state) return true;
     try {
       const node = this.env.NODE.getByName(job.node);
-      await node.jobMoved(job.jobId, job.state, { outcome: job.outcome, failure: job.failure });
+      await node.jobMoved(job.jobId, job.role, job.state, { outcome: job.outcome, failure: job.failure });
       this.#row.setReportedState(job.state);
       return true;
     } catch (error) {
@@ -129,7 +134,8 @@ export class Assignment extends DurableObject<Env> {
       perform: this.#effects(kit, signer, () => driver.apply({ type: "claim-sent" })),
       onMoved: (moved) => {
         this.ctx.waitUntil(this.#project());
-        if (!holdsSlot(moved.state) && !isFinal(moved)) this.ctx.waitUntil(this.#report());
+        // The end is reported when the driver has let go of the job.
+        if (!isFinal(moved)) this.ctx.waitUntil(this.#report());
       },
     });
     this.#driver = driver;

@@ -8,6 +8,7 @@ import { type Call, storeKeyCall } from "../../core/chain/calls.ts";
 import { outputKeyStoreJobId } from "../../core/crypto/output-key-id.ts";
 import { type Failure, toFailure } from "../../core/errors.ts";
 import type { EncryptedOutputKey } from "../../core/executor/executor.ts";
+import type { Role } from "../../core/icl/schema.ts";
 import { holdsSlot, type JobFailure, type JobState, type Outcome } from "../../core/jobs/job.ts";
 import { DEFAULT_INTERVALS, type Duty, DutySchedule } from "../../core/node/duties.ts";
 import type { Result } from "../../core/result.ts";
@@ -92,13 +93,17 @@ export class Node extends DurableObject<Env> {
     return (await this.#command("poll")).ok;
   }
 
-  async snapshot(): Promise<NodeSnapshot | null> {
+  async snapshot(address: string): Promise<NodeSnapshot | null> {
+    await this.introduce(address);
     const context = this.#open();
     return context === null ? null : nodeSnapshot(context);
   }
 
   /** The models this node serves, with their backends; null while unconfigured. */
-  async models(): Promise<{ node: string; models: { id: string; backend: string; served: boolean }[] } | null> {
+  async models(
+    address: string,
+  ): Promise<{ node: string; models: { id: string; backend: string; served: boolean }[] } | null> {
+    await this.introduce(address);
     const context = this.#open();
     return context === null ? null : { node: context.signer.address, models: modelList(context) };
   }
@@ -139,7 +144,7 @@ export class Node extends DurableObject<Env> {
   async drain(): Promise<CommandReply> {
     return this.#decide((context) => {
       this.#store.set("draining", true);
-      tell(context, "info", "node.draining", { open: this.#jobs.open().length });
+      tell(context, "info", "node.draining", { open: this.#jobs.unsubmitted().length });
       this.#pauseWhenDrained(context);
     });
   }
@@ -180,10 +185,11 @@ export class Node extends DurableObject<Env> {
   /** A job entered a state that matters here: its slot may be free, or it is over. */
   async jobMoved(
     jobId: string,
+    role: Role,
     state: JobState,
     end: { outcome: Outcome | null; failure: JobFailure | null },
   ): Promise<void> {
-    this.#jobs.moved(jobId, state, holdsSlot(state), Date.now());
+    this.#jobs.moved(jobId, state, holdsSlot(role, state), Date.now());
     const context = this.#open();
     if (context === null) return;
     if (state === "failed") context.transactions.cancelUnsigned(jobId);
@@ -292,7 +298,7 @@ export class Node extends DurableObject<Env> {
   }
 
   #pauseWhenDrained(context: NodeContext): void {
-    if (this.#store.get("draining") !== true || this.#jobs.open().length > 0) return;
+    if (this.#store.get("draining") !== true || this.#jobs.unsubmitted().length > 0) return;
     this.#store.clear("draining");
     this.#store.set("pause", { reason: "drained", by: "operator", atMs: Date.now() });
     tell(context, "info", "node.drained", {});

@@ -20,7 +20,7 @@ export function statusRoutes(): Hono<App> {
       const { result } = wire(c.env);
       const addresses = chosenNodes(c, c.req.query("node"));
       if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
-      const nodes = await Promise.all(addresses.map((address) => nodeObject(c, address).snapshot()));
+      const nodes = await Promise.all(addresses.map((address) => nodeObject(c, address).snapshot(address)));
       return c.json({
         version: VERSION,
         testnet: true,
@@ -33,7 +33,7 @@ export function statusRoutes(): Hono<App> {
     .get("/models", async (c) => {
       const addresses = chosenNodes(c, c.req.query("node"));
       if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
-      const nodes = await Promise.all(addresses.map((address) => nodeObject(c, address).models()));
+      const nodes = await Promise.all(addresses.map((address) => nodeObject(c, address).models(address)));
       return c.json({ nodes: nodes.filter((node) => node !== null) });
     })
     .get("/earnings", async (c) => {
@@ -50,7 +50,7 @@ export function statusRoutes(): Hono<App> {
         addresses.map(async (address) => {
           const [stats, snapshot] = await Promise.all([
             fetchStats(service, address).catch(() => null),
-            nodeObject(c, address).snapshot(),
+            nodeObject(c, address).snapshot(address),
           ]);
           // Where the service cannot be reached the last figures stand, with their date: never 0.
           return { node: address, stats, lastKnown: snapshot?.earnings ?? null };

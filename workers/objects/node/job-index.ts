@@ -4,7 +4,7 @@
  * its own row; until then the offer is handed over again.
  */
 import type { Assignment as Offer } from "../../../core/icl/schema.ts";
-import type { JobState } from "../../../core/jobs/job.ts";
+import { isUnsubmitted, JOB_STATES, type JobState } from "../../../core/jobs/job.ts";
 
 export interface IndexedJob {
   jobId: string;
@@ -69,12 +69,15 @@ export class JobIndex {
     this.#sql.exec("UPDATE jobs SET handed = 1, offer = NULL WHERE job_id = ?", jobId);
   }
 
+  /** Records a state. Reports may overtake one another: a job never goes back. */
   moved(jobId: string, state: JobState, open: boolean, nowMs: number): void {
+    const known = this.get(jobId);
+    if (known === null || JOB_STATES.indexOf(known.state) > JOB_STATES.indexOf(state)) return;
     this.#sql.exec("UPDATE jobs SET state = ?, open = ?, at = ? WHERE job_id = ?", state, open ? 1 : 0, nowMs, jobId);
-    if (open) return;
+    if (isUnsubmitted(state)) return;
     this.#sql.exec(
-      `DELETE FROM jobs WHERE open = 0 AND job_id IN
-        (SELECT job_id FROM jobs WHERE open = 0 ORDER BY at DESC LIMIT -1 OFFSET ?)`,
+      `DELETE FROM jobs WHERE job_id IN
+        (SELECT job_id FROM jobs WHERE state IN ('settled', 'failed') ORDER BY at DESC LIMIT -1 OFFSET ?)`,
       KEEP_FINISHED,
     );
   }
@@ -82,6 +85,11 @@ export class JobIndex {
   /** Jobs that hold a slot. */
   open(): IndexedJob[] {
     return this.#list("WHERE open = 1 ORDER BY at");
+  }
+
+  /** Jobs that the coordinator still waits for. */
+  unsubmitted(): IndexedJob[] {
+    return this.#list("WHERE state NOT IN ('submitted', 'settled', 'failed') ORDER BY at");
   }
 
   get(jobId: string): IndexedJob | null {

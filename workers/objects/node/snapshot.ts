@@ -17,6 +17,7 @@ export interface NodeSnapshot {
   models: string[];
   roles: readonly string[];
   slots: { total: number; open: number };
+  /** Jobs that the coordinator still waits for. */
   openJobs: IndexedJob[];
   chain: ChainView | null;
   earnings: EarningsView | null;
@@ -28,7 +29,6 @@ export function nodeSnapshot(context: NodeContext): NodeSnapshot {
   const { store, live, jobs, kit, signer, icl } = context;
   const certificate = store.get("certificate");
   const pause = store.get("pause");
-  const openJobs = jobs.open();
   const nowSec = Math.floor(kit.clock.now() / 1000);
   return {
     address: signer.address,
@@ -55,8 +55,8 @@ export function nodeSnapshot(context: NodeContext): NodeSnapshot {
     lastHeartbeatAtMs: live.lastHeartbeatOkMs,
     models: servedModels(context),
     roles: kit.settings.roles,
-    slots: { total: kit.settings.maxConcurrentJobs, open: openJobs.length },
-    openJobs,
+    slots: { total: kit.settings.maxConcurrentJobs, open: jobs.open().length },
+    openJobs: jobs.unsubmitted(),
     chain: store.get("chain"),
     earnings: store.get("earnings"),
     lastError: live.lastError,

@@ -18,7 +18,9 @@ export async function pollDuty(context: NodeContext): Promise<void> {
   try {
     const { assignments, rejected } = await context.icl.assignments();
     for (const { reason } of rejected) refuseOnce(context, `malformed:${reason}`, "malformed", reason);
-    for (const offer of assignments) consider(context, offer);
+    // Leaders first: their work is what the others of their quorum wait for.
+    const offers = assignments.toSorted((a, b) => a.role.localeCompare(b.role));
+    for (const offer of offers) consider(context, offer);
     context.live.lastPollOkMs = context.kit.clock.now();
     context.live.pollFailures = 0;
   } catch (error) {
