@@ -60,6 +60,12 @@ describe("authenticate", () => {
     expect(answer).toMatchObject({ ok: false, refusal: { kind: "unauthenticated" } });
   });
 
+  it("says so when only the address's spelling is wrong", async () => {
+    const headers = await headersFor(BODY);
+    headers.set("x-node-address", account.address.toLowerCase());
+    expect(await check(headers)).toMatchObject({ refusal: { detail: expect.stringContaining("EIP-55") } });
+  });
+
   it("refuses a signature over the same JSON in other bytes", async () => {
     const answer = await check(await headersFor(JSON.stringify(JSON.parse(BODY))));
     expect(answer).toMatchObject({ ok: false, refusal: { kind: "unauthenticated" } });

@@ -12,7 +12,7 @@ import { type CoordinatorStats, coordinatorStats, devnetRoutes } from "./devnet-
 import { nodeRoutes } from "./node-routes.ts";
 import type { ChainPort, IpfsPort, PaymentPort } from "./ports.ts";
 import { type CoordinatorSettings, STRICT } from "./settings.ts";
-import { createSettlement } from "./settlement.ts";
+import { Settlement } from "./settlement.ts";
 import { createState, forget, type UnknownNodes } from "./state.ts";
 import { userRoutes } from "./user-routes.ts";
 
@@ -49,7 +49,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const { chain, ipfs, payment, clock = systemClock, random = systemRandom } = options;
   const state = createState();
   const settings = settingsOf(options);
-  const settlement = createSettlement({ state, settings, chain, payment, clock });
+  const settlement = new Settlement({ state, settings, chain, payment, clock });
   const quoteVerifiers = new Map([
     ["mock", mockVerifier(options.mockAttestationKey)] as const,
     ...(options.quoteVerifiers ?? []),

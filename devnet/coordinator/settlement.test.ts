@@ -150,6 +150,30 @@ describe("settlement", () => {
     expect(taken).toEqual([jobId]);
   });
 
+  it("tells a slow chain of a failure once, and not again with every sweep", async () => {
+    const { leader, first, second, clock, chain, coordinator } = await claimedJob();
+    const told: string[] = [];
+    let mine: () => void = () => {};
+    const mined = new Promise<void>((resolve) => {
+      mine = resolve;
+    });
+    chain.recordFailure = async (node) => {
+      told.push(node);
+      await mined;
+      return "0x01";
+    };
+    clock.advanceSec(300);
+    const sweeps = [coordinator.sweep()];
+    for (let second = 0; second < 3; second++) {
+      clock.advanceSec(1);
+      sweeps.push(coordinator.sweep());
+    }
+    mine();
+    await Promise.all(sweeps);
+    await coordinator.sweep();
+    expect(told).toEqual([leader, first, second].map(({ address }) => address));
+  });
+
   it("needs four of five equal hashes", async () => {
     const rig = await claimedJob({}, 5);
     const [leader, ...verifiers] = rig.nodes;

@@ -20,116 +20,127 @@ export interface SettlementParts {
   clock: Clock;
 }
 
-export interface Settlement {
-  /** Decides the job if it can be decided, and resolves once its status shows it, or after a few seconds. */
-  conclude(job: Job): Promise<void>;
-  /** After a recorded commitment: the node's failures on chain are forgiven, late members are paid. */
-  delivered(job: Job, node: Address): void;
-  /** Claims that ran out, deadlines, and whatever could not be settled before. */
-  sweep(): Promise<void>;
-  /** Resolves once nothing is in flight. */
-  idle(): Promise<void>;
-}
-
 /** A node waits for the answer to its result meanwhile, and its own time-out is 10 s. */
 const ANSWER_WITHIN_MS = 5_000;
 /** A second apart, by the sweep. After that the status is shown without the chain. */
 const ATTEMPTS = 5;
 const FAULTS_MAX = 100;
 
-export function createSettlement(parts: SettlementParts): Settlement {
-  const { state, settings, clock } = parts;
-  const running = new Set<Promise<void>>();
-  const publishing = new Map<Job, Promise<void>>();
-  const attempts = new Map<Job, number>();
-  /** Reported to the payment service, and not answered for yet. */
-  const unpaid = new Set<Job>();
+export class Settlement {
+  readonly #parts: SettlementParts;
+  readonly #running = new Set<Promise<void>>();
+  readonly #publishing = new Map<Job, Promise<void>>();
+  readonly #attempts = new Map<Job, number>();
+  /** Failures that the chain is being told of: telling it twice would count twice. */
+  readonly #recording = new Set<RecordedFailure>();
+  /** The payment service did not take these. */
+  readonly #unpaid = new Set<Job>();
 
-  const background = (during: string, work: () => Promise<unknown>) => {
-    const promise = work().then(
+  constructor(parts: SettlementParts) {
+    this.#parts = parts;
+  }
+
+  /** Decides the job if it can be decided, and resolves once its status shows it, or after a few seconds. */
+  async conclude(job: Job): Promise<void> {
+    const published = this.#decide(job);
+    if (published) await within(published, ANSWER_WITHIN_MS);
+  }
+
+  /** After a recorded commitment: the node's failures on chain are forgiven, late members are paid. */
+  delivered(job: Job, node: Address): void {
+    void this.#background("resetting failures", () => this.#parts.chain.resetFailures(node));
+    if (job.published) this.#pay(job);
+  }
+
+  /** Claims that ran out, deadlines, and whatever could not be settled before. */
+  async sweep(): Promise<void> {
+    const { state, settings, clock } = this.#parts;
+    const nowMs = clock.now();
+    const open = state.failures.filter(({ tx, attempts }) => tx === null && attempts < ATTEMPTS);
+    const work = open.filter((failure) => !this.#recording.has(failure)).map((failure) => this.#record(failure));
+    const unpaid = [...this.#unpaid];
+    this.#unpaid.clear();
+    for (const job of unpaid) this.#pay(job);
+    for (const job of state.jobs.values()) {
+      for (const { node } of expireClaims(job, nowMs, settings.claimWindowSec * 1_000)) {
+        const failure = { jobId: job.id, node, atMs: nowMs, tx: null, attempts: 0 };
+        state.failures.push(failure);
+        work.push(this.#record(failure));
+        if (job.published) this.#pay(job);
+      }
+      const published = this.#decide(job);
+      if (published) work.push(published);
+    }
+    await Promise.all(work);
+  }
+
+  /** Resolves once nothing is in flight. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #decide(job: Job): Promise<void> | undefined {
+    const { clock, settings } = this.#parts;
+    if (job.published || conclude(job, clock.now(), settings.waitForAllSec * 1_000) === null) return undefined;
+    const already = this.#publishing.get(job);
+    if (already) return already;
+    const publishing = this.#background("committing an outcome", () => this.#publish(job));
+    this.#publishing.set(job, publishing);
+    return publishing;
+  }
+
+  async #publish(job: Job): Promise<void> {
+    const attempt = (this.#attempts.get(job) ?? 0) + 1;
+    this.#attempts.set(job, attempt);
+    try {
+      await commitOutcome(this.#parts.chain, job);
+      job.published = true;
+    } catch (error) {
+      job.published = attempt >= ATTEMPTS;
+      throw error;
+    } finally {
+      this.#publishing.delete(job);
+      if (job.published) this.#pay(job);
+    }
+  }
+
+  #pay(job: Job): void {
+    void this.#background("payment", async () => {
+      try {
+        await this.#parts.payment.pay(settledJob(job));
+      } catch (error) {
+        this.#unpaid.add(job);
+        throw error;
+      }
+    });
+  }
+
+  #record(failure: RecordedFailure): Promise<void> {
+    failure.attempts += 1;
+    this.#recording.add(failure);
+    return this.#background("recording a failure", async () => {
+      try {
+        failure.tx = await this.#parts.chain.recordFailure(failure.node);
+      } finally {
+        this.#recording.delete(failure);
+      }
+    });
+  }
+
+  /** Runs it to its end whoever waits; what it throws is put on record as a code. */
+  #background(during: string, work: () => Promise<unknown>): Promise<void> {
+    const { state, clock } = this.#parts;
+    const running = work().then(
       () => undefined,
       (error: unknown) => {
-        if (state.faults.length < FAULTS_MAX) {
-          state.faults.push({ during, code: toFailure(error).code, atMs: clock.now() });
-        }
+        const fault = { during, code: toFailure(error).code, atMs: clock.now() };
+        if (state.faults.length < FAULTS_MAX) state.faults.push(fault);
       },
     );
-    running.add(promise);
-    void promise.then(() => running.delete(promise));
-    return promise;
-  };
-
-  const pay = (job: Job) =>
-    void background("payment", async () => {
-      unpaid.add(job);
-      await parts.payment.pay(settledJob(job));
-      unpaid.delete(job);
-    });
-
-  const publish = (job: Job): Promise<void> => {
-    const already = publishing.get(job);
-    if (already) return already;
-    const promise = background("committing an outcome", async () => {
-      const attempt = (attempts.get(job) ?? 0) + 1;
-      attempts.set(job, attempt);
-      try {
-        await commitOutcome(parts.chain, job);
-        job.published = true;
-      } catch (error) {
-        job.published = attempt >= ATTEMPTS;
-        throw error;
-      } finally {
-        publishing.delete(job);
-        if (job.published) pay(job);
-      }
-    });
-    publishing.set(job, promise);
-    return promise;
-  };
-
-  const decideNow = (job: Job): Promise<void> | undefined => {
-    if (job.published || conclude(job, clock.now(), settings.waitForAllSec * 1_000) === null) return undefined;
-    return publish(job);
-  };
-
-  const recordFailure = (failure: RecordedFailure) => {
-    failure.attempts += 1;
-    return background("recording a failure", async () => {
-      failure.tx = await parts.chain.recordFailure(failure.node);
-    });
-  };
-
-  return {
-    async conclude(job) {
-      const published = decideNow(job);
-      if (published) await within(published, ANSWER_WITHIN_MS);
-    },
-    delivered(job, node) {
-      void background("resetting failures", () => parts.chain.resetFailures(node));
-      if (job.published) pay(job);
-    },
-    async sweep() {
-      const nowMs = clock.now();
-      const work: Promise<void>[] = state.failures
-        .filter(({ tx, attempts: tried, atMs }) => tx === null && tried < ATTEMPTS && atMs < nowMs)
-        .map(recordFailure);
-      unpaid.forEach(pay);
-      for (const job of state.jobs.values()) {
-        for (const member of expireClaims(job, nowMs, settings.claimWindowSec * 1_000)) {
-          const failure = { jobId: job.id, node: member.node, atMs: nowMs, tx: null, attempts: 0 };
-          state.failures.push(failure);
-          work.push(recordFailure(failure));
-          if (job.published) pay(job);
-        }
-        const published = decideNow(job);
-        if (published) work.push(published);
-      }
-      await Promise.all(work);
-    },
-    async idle() {
-      while (running.size > 0) await Promise.all(running);
-    },
-  };
+    this.#running.add(running);
+    void running.then(() => this.#running.delete(running));
+    return running;
+  }
 }
 
 async function commitOutcome(chain: ChainPort, job: Job): Promise<void> {

@@ -1,7 +1,7 @@
 import { keccak256, parseEther, toHex } from "viem";
 import { describe, expect, it } from "vitest";
 import { fetchEarnings, fetchPaidJobs, fetchStats } from "../../core/payment/client.ts";
-import type { Clock } from "../../core/ports.ts";
+import { type Clock, systemClock } from "../../core/ports.ts";
 import { devAccount } from "../chain/accounts.ts";
 import type { SettledJob, SettledMember } from "../coordinator/ports.ts";
 import { createPaymentService } from "./payment.ts";
@@ -37,7 +37,7 @@ function createService() {
     },
   });
   const fetch: typeof globalThis.fetch = async (input, init) => service.app.fetch(new Request(input, init));
-  return { ...service, transfers, state, client: { endpoint: "http://127.0.0.1", fetch, clock } };
+  return { ...service, transfers, state, client: { endpoint: "http://127.0.0.1", fetch, clock: systemClock } };
 }
 
 const accepted = job("0x1", "accepted", [
