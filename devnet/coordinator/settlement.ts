@@ -26,6 +26,7 @@ const ANSWER_WITHIN_MS = 5_000;
 const ATTEMPTS = 5;
 const FAULTS_MAX = 100;
 
+/** One a coordinator. Its methods never throw: what fails is put on record and tried again by the sweep. */
 export class Settlement {
   readonly #parts: SettlementParts;
   readonly #running = new Set<Promise<void>>();
