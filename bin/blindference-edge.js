@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The command's launcher, in plain JavaScript that any Node runs: workerd's host needs Node 22 or newer, and the
 // `node` package that comes with this one is it. On an older Node the command starts again on that one.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
@@ -10,17 +10,26 @@ import { fileURLToPath } from "node:url";
 import { whenOrphaned } from "./orphan.js";
 
 const NODE_MAJOR_MIN = 22;
-const main = join(dirname(fileURLToPath(import.meta.url)), "..", "dist", "cli.js");
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const main = join(root, "dist", "cli.js");
 
-if (!existsSync(main)) {
-  process.stderr.write("blindference-edge is not built yet: run `npm run build` in its folder.\n");
-  process.exit(1);
-}
+if (!existsSync(main)) buildOnce();
 if (Number(process.versions.node.split(".")[0]) >= NODE_MAJOR_MIN) {
   whenOrphaned(() => process.kill(process.pid, "SIGTERM"));
   await import(main);
 } else {
   runOn(bundledNode());
+}
+
+/** In a checkout the first use builds; a package comes built. */
+function buildOnce() {
+  const script = join(root, "scripts", "build.ts");
+  const built = existsSync(script)
+    ? spawnSync(bundledNode(), [script], { stdio: ["ignore", "ignore", "inherit"] })
+    : null;
+  if (built?.status === 0) return;
+  process.stderr.write(`blindference-edge is not built: run \`npm run build\` in ${root}.\n`);
+  process.exit(1);
 }
 
 function bundledNode() {

@@ -134,7 +134,7 @@ function summary(network: LocalNetwork, nodes: readonly EdgeNode[]) {
 
 function overview(network: LocalNetwork, nodes: readonly EdgeNode[], envFile: string): string {
   const file = relative(process.cwd(), envFile) || envFile;
-  const row = (name: string, value: string) => `  ${name.padEnd(16)}${value}`;
+  const row = (name: string, value: string) => `  ${name.padEnd(18)}${value}`;
   return [
     "The local network is up (TESTNET SOFTWARE: its keys are known to everyone). Ctrl-C stops it.",
     "",

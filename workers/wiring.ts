@@ -6,6 +6,7 @@
 import { type Attester, createMockAttester } from "../core/attestation/attester.ts";
 import { type ChainClient, createChainClient } from "../core/chain/rpc.ts";
 import { type Cofhe, createCofhe, type PermitStore } from "../core/cofhe/client.ts";
+import { toFailure } from "../core/errors.ts";
 import { createExecutor } from "../core/executor/edge-executor.ts";
 import type { Executor } from "../core/executor/executor.ts";
 import { createIclClient, type IclClient } from "../core/icl/client.ts";
@@ -115,7 +116,13 @@ export function cofheOf(kit: Kit, signer: Signer, envelopes: PermitStore): Cofhe
     async load() {
       const envelope = await envelopes.load();
       if (envelope === null) return null;
-      return new TextDecoder().decode(await kit.vault.open(PERMIT_PURPOSE, signer.address, envelope));
+      try {
+        return new TextDecoder().decode(await kit.vault.open(PERMIT_PURPOSE, signer.address, envelope));
+      } catch (error) {
+        // A permit costs a signature: one that cannot be opened any more is made anew.
+        kit.log("warn", "permit.unreadable", { node: signer.address, reason: toFailure(error).message });
+        return null;
+      }
     },
     async save(serialised) {
       await envelopes.save(await kit.vault.seal(PERMIT_PURPOSE, signer.address, new TextEncoder().encode(serialised)));
