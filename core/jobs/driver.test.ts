@@ -4,8 +4,9 @@ import type { Clock } from "../ports.ts";
 import { JobDriver, type JobStore, type PerformEffect } from "./driver.ts";
 import { type EffectKind, type Job, newJob } from "./job.ts";
 import type { JobEvent } from "./machine.ts";
+import { SAMPLE_MS, SAMPLE_NODE, sampleOffer } from "./sample-offer.ts";
 
-const T0 = 1_800_000_000_000;
+const T0 = SAMPLE_MS;
 const HASH = "cd".repeat(32);
 const INPUT = { ctHash: "1", securityZone: 0, utype: 6, signature: "0x00" };
 
@@ -59,21 +60,7 @@ let performed: EffectKind[];
 let moved: string[];
 
 function fresh(role: "leader" | "verifier"): Job {
-  return newJob(
-    "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
-    {
-      jobId: "job-1",
-      role,
-      modelId: "mock:demo",
-      promptCid: "bafk",
-      deadline: T0 / 1000 + 600,
-      insuranceOptIn: false,
-      userAddress: "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
-      kpHighHandle: 0n,
-      kpLowHandle: 0n,
-    },
-    T0,
-  );
+  return newJob(SAMPLE_NODE, sampleOffer(role), T0);
 }
 
 function driver(perform: PerformEffect = async (kind) => ({ event: ANSWERS[kind] })): JobDriver {

@@ -4,28 +4,14 @@ import type { Role } from "../icl/schema.ts";
 import { isFinal, JOB_STATES, type Job, type JobState, newJob, OUTCOMES } from "./job.ts";
 import { CLAIM_WINDOW_MS, effectsOf, horizonMs, type JobEvent, step } from "./machine.ts";
 import { MAX_ATTEMPTS, SUBMIT_MARGIN_MS } from "./policy.ts";
+import { SAMPLE_MS, SAMPLE_NODE, sampleOffer } from "./sample-offer.ts";
 
-const T0 = 1_800_000_000_000;
-const NODE = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A";
+const T0 = SAMPLE_MS;
 const HASH = "ab".repeat(32);
 const INPUT = { ctHash: "1", securityZone: 0, utype: 6, signature: "0x00" };
 
 function offered(role: Role): Job {
-  return newJob(
-    NODE,
-    {
-      jobId: "job-1",
-      role,
-      modelId: "mock:demo",
-      promptCid: "bafkreif5r4yzqfj75h4gvrvdbaxh24iio2ab25jykfmdekhqyluhkjc64i",
-      deadline: T0 / 1000 + 600,
-      insuranceOptIn: false,
-      userAddress: NODE,
-      kpHighHandle: 0n,
-      kpLowHandle: 0n,
-    },
-    T0,
-  );
+  return newJob(SAMPLE_NODE, sampleOffer(role), T0);
 }
 
 const EVENTS = {

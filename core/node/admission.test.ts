@@ -1,20 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Assignment } from "../icl/schema.ts";
+import { SAMPLE_MS, sampleOffer } from "../jobs/sample-offer.ts";
 import { admit, type Capacity } from "./admission.ts";
 
-const T0 = 1_800_000_000_000;
+const T0 = SAMPLE_MS;
 
-const OFFER: Assignment = {
-  jobId: "job-1",
-  role: "leader",
-  modelId: "mock:demo",
-  promptCid: "bafkreif5r4yzqfj75h4gvrvdbaxh24iio2ab25jykfmdekhqyluhkjc64i",
-  deadline: T0 / 1000 + 600,
-  insuranceOptIn: false,
-  userAddress: "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
-  kpHighHandle: 0n,
-  kpLowHandle: 0n,
-};
+const OFFER = sampleOffer("leader");
 
 const READY: Capacity = {
   paused: false,

@@ -3,27 +3,14 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { newJob } from "../../core/jobs/job.ts";
 import { step } from "../../core/jobs/machine.ts";
+import { SAMPLE_MS, SAMPLE_NODE, sampleOffer } from "../../core/jobs/sample-offer.ts";
 import { ensureSchema, writeEntries, writeJob } from "../../workers/adapters/history.ts";
 import { MIGRATIONS } from "../../workers/adapters/migrations.generated.ts";
 
-const T0 = 1_800_000_000_000;
+const T0 = SAMPLE_MS;
 
 function job() {
-  return newJob(
-    "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
-    {
-      jobId: "job-1",
-      role: "leader",
-      modelId: "mock:demo",
-      promptCid: "bafk",
-      deadline: T0 / 1000 + 600,
-      insuranceOptIn: false,
-      userAddress: "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
-      kpHighHandle: 0n,
-      kpLowHandle: 0n,
-    },
-    T0,
-  );
+  return newJob(SAMPLE_NODE, sampleOffer("leader"), T0);
 }
 
 /** A database whose isolate has not migrated it yet: the memo is by object. */

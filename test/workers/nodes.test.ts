@@ -8,7 +8,7 @@ import {
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, inject, it } from "vitest";
-import type { Assignment as Offer } from "../../core/icl/schema.ts";
+import { sampleOffer } from "../../core/jobs/sample-offer.ts";
 import type { Env } from "../../workers/env.ts";
 import worker from "../../workers/index.ts";
 import { assignmentName } from "../../workers/objects/names.ts";
@@ -197,17 +197,7 @@ describe("the commit guard", () => {
 });
 
 describe("an assignment", () => {
-  const offer = (jobId: string): Offer => ({
-    jobId,
-    role: "verifier",
-    modelId: "mock:demo",
-    promptCid: "bafkreif5r4yzqfj75h4gvrvdbaxh24iio2ab25jykfmdekhqyluhkjc64i",
-    deadline: Math.floor(Date.now() / 1000) + 600,
-    insuranceOptIn: false,
-    userAddress: "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
-    kpHighHandle: 0n,
-    kpLowHandle: 0n,
-  });
+  const offer = (jobId: string) => ({ ...sampleOffer("verifier", Date.now()), jobId });
 
   it("that the coordinator does not know ends with key-unavailable, a reason, and no slot held", async () => {
     const job = env.ASSIGNMENT.getByName(assignmentName(addresses[0] ?? "", "unknown-job"));
