@@ -51,12 +51,14 @@ async function runDemo(options: DemoOptions): Promise<number> {
     if (outcome === "stop") {
       show.catch(() => undefined);
       narrator.say("stopped");
+      narrator.close();
       return EXIT_INTERRUPTED;
     }
     const { result, seconds } = outcome;
     narrator.say(`the quorum says ${result.status}: ${result.confirmations} of ${NODES} hashes agree`);
     // The user opens only what was accepted, and only if it is what the leader committed to.
     if (result.answer !== null) narrator.say(`the answer, decrypted by the user: ${result.answer.trim()}`);
+    narrator.close();
     if (options.json === true) {
       process.stdout.write(`${JSON.stringify(jsonOf(result, options.prompt, choice.model, seconds))}\n`);
     }

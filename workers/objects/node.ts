@@ -4,8 +4,6 @@
  * armed before anything else, because a fired alarm is spent; a cron tick revives a lost one.
  */
 import { DurableObject } from "cloudflare:workers";
-import { type Call, storeKeyCall } from "../../core/chain/calls.ts";
-import { outputKeyStoreJobId } from "../../core/crypto/output-key-id.ts";
 import { type Failure, toFailure } from "../../core/errors.ts";
 import type { EncryptedOutputKey } from "../../core/executor/executor.ts";
 import type { Role } from "../../core/icl/schema.ts";
@@ -23,6 +21,8 @@ import { modelList, modelsDuty } from "./node/duties/models.ts";
 import { pollDuty } from "./node/duties/poll.ts";
 import { JobIndex } from "./node/job-index.ts";
 import { Outbox } from "./node/outbox.ts";
+import { type GrantReply, grantOutputKey } from "./node/output-key-grant.ts";
+import { unconfigured } from "./node/refusals.ts";
 import { type NodeSnapshot, nodeSnapshot } from "./node/snapshot.ts";
 import { NodeStore } from "./node/store.ts";
 import { TransactionQueue } from "./node/transaction-queue.ts";
@@ -37,14 +37,6 @@ const ALARM_LOST_MS = 30_000;
 const HINT_MIN_MS = 1_000;
 /** Duties whose own pace is too slow to wait for after a failure: without them nothing is claimed, or nothing is known. */
 const RETRY_SOON_MS: Partial<Record<Duty, number>> = { watchdog: 15_000, known: 15_000, models: 30_000, chain: 60_000 };
-/** How long one call waits for a transaction before it says "pending". */
-const GRANT_WAIT_MS = 20_000;
-const TRANSACTION_WAIT_STEP_MS = 100;
-
-export type GrantReply =
-  | { state: "confirmed"; hash: string }
-  | { state: "pending" }
-  | { state: "failed"; failure: Failure };
 export type CommandReply = { ok: true } | { ok: false; failure: Failure };
 
 export class Node extends DurableObject<Env> {
@@ -114,7 +106,7 @@ export class Node extends DurableObject<Env> {
 
   async attest(): Promise<CommandReply> {
     const context = this.#open();
-    if (context === null) return unconfigured();
+    if (context === null) return { ok: false, failure: unconfigured() };
     try {
       await attestNow(context, "operator");
       return { ok: true };
@@ -160,17 +152,8 @@ export class Node extends DurableObject<Env> {
 
   async storeOutputKey(jobId: string, user: string, key: EncryptedOutputKey): Promise<GrantReply> {
     const context = this.#open();
-    if (context === null) return { state: "failed", failure: unconfigured().failure };
-    const contract = context.kit.settings.contracts.promptKeyStore;
-    if (contract === undefined) return { state: "failed", failure: unconfigured().failure };
-    const call = storeKeyCall(contract, {
-      purpose: `output-key:${jobId}`,
-      storeJobId: outputKeyStoreJobId(jobId),
-      high: key.high,
-      low: key.low,
-      allowed: [user as `0x${string}`],
-    });
-    return this.#transact(context, call, jobId);
+    if (context === null) return { state: "failed", failure: unconfigured() };
+    return grantOutputKey(context, { jobId, user, key });
   }
 
   /** The serialised, wrapped CoFHE permit, or null. */
@@ -202,30 +185,6 @@ export class Node extends DurableObject<Env> {
     this.#open()?.schedule.hasten("known", Date.now());
   }
 
-  async #transact(context: NodeContext, call: Call, jobId: string): Promise<GrantReply> {
-    const { transactions, kit } = context;
-    transactions.enqueue(call, jobId);
-    const untilMs = kit.clock.now() + GRANT_WAIT_MS;
-    let running = true;
-    const run = transactions.run().finally(() => {
-      running = false;
-    });
-    run.catch(() => undefined);
-    for (;;) {
-      const row = transactions.get(call.purpose);
-      if (row?.state === "confirmed" && row.hash !== null) return { state: "confirmed", hash: row.hash };
-      if (row?.state === "reverted" || row?.state === "failed" || row?.state === "cancelled") {
-        return { state: "failed", failure: revertedFailure(row.error) };
-      }
-      if (!running)
-        return transactions.blocked === null
-          ? { state: "pending" }
-          : { state: "failed", failure: transactions.blocked };
-      if (kit.clock.now() >= untilMs) return { state: "pending" };
-      await Promise.race([run.catch(() => undefined), kit.clock.sleep(TRANSACTION_WAIT_STEP_MS)]);
-    }
-  }
-
   async #arm(): Promise<void> {
     await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
   }
@@ -243,7 +202,7 @@ export class Node extends DurableObject<Env> {
 
   async #command(duty: Duty): Promise<CommandReply> {
     const context = this.#open();
-    if (context === null) return unconfigured();
+    if (context === null) return { ok: false, failure: unconfigured() };
     if (!context.schedule.takeOne(duty, Date.now())) return { ok: true };
     const failure = await this.#perform(context, duty);
     return failure === null ? { ok: true } : { ok: false, failure };
@@ -251,7 +210,7 @@ export class Node extends DurableObject<Env> {
 
   async #decide(decision: (context: NodeContext) => void): Promise<CommandReply> {
     const context = this.#open();
-    if (context === null) return unconfigured();
+    if (context === null) return { ok: false, failure: unconfigured() };
     decision(context);
     return { ok: true };
   }
@@ -340,27 +299,4 @@ export class Node extends DurableObject<Env> {
     };
     return this.#context;
   }
-}
-
-function unconfigured(): { ok: false; failure: Failure } {
-  return {
-    ok: false,
-    failure: {
-      code: "settings",
-      message: "the node's settings are incomplete or wrong, or do not hold this node's key",
-      hint: "See GET /api/settings for every fault and its fix.",
-      retry: "later",
-      admitted: "no",
-    },
-  };
-}
-
-function revertedFailure(error: string | null): Failure {
-  return {
-    code: "transaction-reverted",
-    message: error ?? "the transaction did not succeed",
-    hint: "See the transaction in GET /api/transactions and the contract's reason there.",
-    retry: "never",
-    admitted: "yes",
-  };
 }

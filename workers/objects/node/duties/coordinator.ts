@@ -9,6 +9,7 @@ import { type NodeContext, tell } from "../context.ts";
 import { discoverModels, servedModels } from "./models.ts";
 
 const HOUR_MS = 3_600_000;
+const INACTIVE_REATTEST_MS = 600_000;
 
 /** Attests when the certificate is absent, near its end, or for other models than are served now. */
 export async function watchdogDuty(context: NodeContext): Promise<void> {
@@ -78,12 +79,18 @@ export async function knownDuty(context: NodeContext): Promise<void> {
     if (error instanceof NodeError && error.code === "icl-unknown-node") return null;
     throw error;
   });
-  if (record !== null && record.active !== false) return;
+  if (record !== null && (record.active !== false || attestedLately(context))) return;
   tell(context, "warn", "coordinator.forgot", {
     hint: "The coordinator restarted or dropped this node; attesting again.",
     answer: record === null ? "unknown node" : "not active",
   });
   await attestNow(context, "forgotten");
+}
+
+/** A coordinator may call a node inactive for reasons that attesting does not cure: then once in a while is enough. */
+function attestedLately({ store, kit }: NodeContext): boolean {
+  const certificate = store.get("certificate");
+  return certificate !== null && kit.clock.now() - certificate.attestedAt < INACTIVE_REATTEST_MS;
 }
 
 /** A call was refused as from an unknown node: find out now instead of at the next round. */
