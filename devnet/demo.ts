@@ -5,6 +5,7 @@
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command } from "commander";
+import * as z from "zod";
 import { type EdgeNode, startEdgeNode, untilLive } from "./edge-nodes.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { type LocalNetwork, startNetwork } from "./network.ts";
@@ -87,14 +88,22 @@ async function play(
   const network = await startNetwork({ stateDir, verifiers: options.verifiers === "late" ? "late" : "early" });
   teardown.push(() => network.stop());
   narrator.say("chain, contracts, coordinator, IPFS and payment service are up");
-  const nodes = await startNodes(network, choice, stateDir, narrator, teardown);
+  const leaderFailed = Promise.withResolvers<never>();
+  leaderFailed.promise.catch(() => undefined);
+  const onLog = (index: number, line: NodeLogLine) => {
+    tell(narrator, index, line);
+    if (line.event !== "job.failed" || line.role !== "leader") return;
+    leaderFailed.reject(new Error(`The leader failed the job, so there is no answer: ${line.code}, ${line.reason}.`));
+  };
+  const nodes = await startNodes(network, choice, stateDir, onLog, teardown);
   await untilLive(
     network,
     nodes.map((node) => node.address),
   );
+  await checkServed(nodes, choice.model);
   narrator.say(`${NODES} nodes are attested and live, serving ${choice.model}`);
   const startedMs = performance.now();
-  const result = await network.user.runJob({
+  const job = network.user.runJob({
     modelId: choice.model,
     prompt: options.prompt,
     onStep: (step) => {
@@ -102,6 +111,8 @@ async function play(
       if (text !== undefined) narrator.say(`user: ${text}`);
     },
   });
+  // Without its leader the job only runs into its deadline, minutes from now.
+  const result = await Promise.race([job, leaderFailed.promise]);
   return { result, seconds: Math.round(performance.now() - startedMs) / 1000 };
 }
 
@@ -119,7 +130,7 @@ async function startNodes(
   network: LocalNetwork,
   choice: ModelChoice,
   stateDir: string,
-  narrator: Narrator,
+  onLog: (index: number, line: NodeLogLine) => void,
   teardown: (() => Promise<void>)[],
 ): Promise<EdgeNode[]> {
   return Promise.all(
@@ -129,12 +140,31 @@ async function startNodes(
         stateDir,
         models: [choice.model],
         env: choice.env,
-        onLog: (which, line) => tell(narrator, which, line),
+        onLog,
       });
       teardown.push(() => node.process.stop());
       return node;
     }),
   );
+}
+
+const nodeStatus = z.object({
+  nodes: z.array(
+    z.object({
+      models: z.array(z.string()),
+      lastError: z.object({ message: z.string(), hint: z.string() }).nullable(),
+    }),
+  ),
+});
+
+/** A node that cannot run the model says so before it claims anything: pass on why. */
+async function checkServed(nodes: readonly EdgeNode[], model: string): Promise<void> {
+  for (const node of nodes) {
+    const status = nodeStatus.parse(await node.api("/api/status")).nodes[0];
+    if (status === undefined || status.models.includes(model)) continue;
+    const why = status.lastError === null ? "" : `: ${status.lastError.message}. ${status.lastError.hint}`;
+    throw new Error(`${node.process.name} does not serve ${model}${why}`);
+  }
 }
 
 /** A node's log as a person follows it: its jobs' states, and whatever goes wrong. */

@@ -14,6 +14,12 @@ export interface Backend {
    * @throws NodeError `model*` without prompt, answer or the provider's words; or the signal's reason
    */
   infer(modelId: string, prompt: string, signal?: AbortSignal): Promise<string>;
+  /**
+   * Asks the provider whether it takes the key, without using a model, so that a wrong one costs no claimed job.
+   * Resolves where it does, or does not say. Absent where there is no key to ask about.
+   * @throws NodeError `model-key`, or `model-unavailable` without an answer
+   */
+  checkKey?(signal?: AbortSignal): Promise<void>;
 }
 
 export interface BackendPorts {

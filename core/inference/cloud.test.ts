@@ -43,6 +43,32 @@ async function failureOf(work: Promise<unknown>): Promise<NodeError> {
   return error;
 }
 
+describe.each(CLOUDS)("%s's key", (_name, make, _answer) => {
+  it("is asked about without a model, and resolves where it is taken or nothing is said", async () => {
+    for (const status of [200, 404, 500]) {
+      const { backend, received } = make([{ status, json: {} }]);
+      await backend.checkKey?.();
+      expect(received.map(({ method, url }) => [method, url.replace(/^.*\//, "")])).toEqual([["GET", "models"]]);
+    }
+  });
+
+  it.each([401, 403])("is named as refused on %i, with the setting to change", async (status) => {
+    const error = await failureOf(make([{ status, json: {} }]).backend.checkKey?.() ?? Promise.resolve());
+    expect(error).toMatchObject({ code: "model-key", retry: "never" });
+    expect(error.hint).toMatch(/(GROQ|GOOGLE)_API_KEY/);
+  });
+
+  it("is no verdict where the provider cannot be reached", async () => {
+    const error = await failureOf(make([new Error("down")]).backend.checkKey?.() ?? Promise.resolve());
+    expect(error).toMatchObject({ code: "model-unavailable", retry: "later" });
+  });
+});
+
+it("Gemini's own way of refusing a key is understood", async () => {
+  const { backend } = gemini([{ status: 400, json: { error: { details: [{ reason: "API_KEY_INVALID" }] } } }]);
+  expect((await failureOf(backend.checkKey?.() ?? Promise.resolve())).code).toBe("model-key");
+});
+
 describe("Groq", () => {
   it("is asked the network's request, to the byte of the prompt", async () => {
     const { backend, received } = groq([groqAnswer(" answer\n")]);

@@ -7,7 +7,7 @@ import { NodeError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { headerKey } from "./api-key.ts";
 import type { Backend, BackendPorts } from "./backend.ts";
-import { callModel, keyError, noAnswer, readModelReply } from "./model-call.ts";
+import { CHECK_TIMEOUT_MS, callModel, keyError, noAnswer, readModelReply } from "./model-call.ts";
 import { anchorPrompt } from "./prompt.ts";
 
 export interface GeminiConfig extends BackendPorts {
@@ -33,23 +33,40 @@ const generation = z.object({
 type Generation = z.infer<typeof generation>;
 
 export function createGeminiBackend(config: GeminiConfig): Backend {
+  const baseUrl = config.baseUrl.replace(/\/+$/, "");
+  const headers = () => ({ "x-goog-api-key": headerKey(config.apiKey, SERVICE.keySetting) });
   return {
     name: "gemini",
+    async checkKey(signal) {
+      const call = {
+        url: `${baseUrl}/models`,
+        headers: headers(),
+        timeoutMs: CHECK_TIMEOUT_MS,
+        signal,
+        service: SERVICE,
+      };
+      const reply = await callModel(config, call);
+      if (reply.status === 401 || reply.status === 403 || isUnknownKey(reply)) throw keyError(SERVICE, reply.status);
+    },
     async infer(modelId, prompt, signal) {
       const model = pathModel(modelId.slice(PREFIX.length));
       const reply = await callModel(config, {
-        url: `${config.baseUrl.replace(/\/+$/, "")}/models/${model}:generateContent`,
-        headers: { "x-goog-api-key": headerKey(config.apiKey, SERVICE.keySetting) },
+        url: `${baseUrl}/models/${model}:generateContent`,
+        headers: headers(),
         body: geminiBody(await anchorPrompt(modelId, prompt)),
         timeoutMs: config.timeoutMs ?? TIMEOUT_MS,
         signal,
         service: SERVICE,
       });
-      // Google answers 400, not 401, to a key that it does not know.
-      if (reply.status === 400 && reply.text.includes("API_KEY_INVALID")) throw keyError(SERVICE, reply.status);
+      if (isUnknownKey(reply)) throw keyError(SERVICE, reply.status);
       return answerOf(readModelReply(reply, generation, SERVICE));
     },
   };
+}
+
+/** Google answers 400, not 401, to a key that it does not know. */
+function isUnknownKey({ status, text }: { status: number; text: string }): boolean {
+  return status === 400 && text.includes("API_KEY_INVALID");
 }
 
 /** The request's body (protocol §5); `wrapped` is the anchored prompt. */

@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { Secret } from "../secret.ts";
 import { headerKey } from "./api-key.ts";
 import type { Backend, BackendPorts } from "./backend.ts";
-import { callModel, noAnswer, readModelReply } from "./model-call.ts";
+import { CHECK_TIMEOUT_MS, callModel, keyError, noAnswer, readModelReply } from "./model-call.ts";
 import { anchorPrompt } from "./prompt.ts";
 
 export interface GroqConfig extends BackendPorts {
@@ -23,12 +23,25 @@ const completion = z.object({
 });
 
 export function createGroqBackend(config: GroqConfig): Backend {
+  const baseUrl = config.baseUrl.replace(/\/+$/, "");
+  const headers = () => ({ Authorization: `Bearer ${headerKey(config.apiKey, SERVICE.keySetting)}` });
   return {
     name: "groq",
+    async checkKey(signal) {
+      const call = {
+        url: `${baseUrl}/models`,
+        headers: headers(),
+        timeoutMs: CHECK_TIMEOUT_MS,
+        signal,
+        service: SERVICE,
+      };
+      const { status } = await callModel(config, call);
+      if (status === 401 || status === 403) throw keyError(SERVICE, status);
+    },
     async infer(modelId, prompt, signal) {
       const reply = await callModel(config, {
-        url: `${config.baseUrl.replace(/\/+$/, "")}/chat/completions`,
-        headers: { Authorization: `Bearer ${headerKey(config.apiKey, SERVICE.keySetting)}` },
+        url: `${baseUrl}/chat/completions`,
+        headers: headers(),
         body: groqBody(modelId.slice(PREFIX.length), await anchorPrompt(modelId, prompt)),
         timeoutMs: config.timeoutMs ?? TIMEOUT_MS,
         signal,

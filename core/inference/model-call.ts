@@ -26,6 +26,8 @@ export interface ModelService {
 
 /** 2048 tokens are some 10 KB; lists of models are longer. */
 const MAX_BYTES = 4 << 20;
+/** A question about the key is small talk: it must not hold up what waits for it. */
+export const CHECK_TIMEOUT_MS = 10_000;
 /** Statuses below 500 that pass: time-outs, too early, and Groq's and nginx's own for "capacity" and "gave up". */
 const PASSING = [408, 409, 425, 498, 499];
 

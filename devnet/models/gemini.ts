@@ -39,8 +39,15 @@ export function createGeminiServer(options: Partial<ModelServerOptions> = {}): M
     };
     return respond(await generate(request));
   });
+  app.get("/v1beta/models", (c) => {
+    const key = c.req.header("x-goog-api-key") ?? "";
+    if (!isValidKey(key)) return Response.json(INVALID_KEY.body, { status: INVALID_KEY.status });
+    return c.json({ models: models.map((model) => ({ name: `models/${model}`, displayName: model })) });
+  });
   return { app, requests };
 }
+
+const INVALID_KEY = refusal(400, "INVALID_ARGUMENT", "API key not valid.", "API_KEY_INVALID");
 
 async function generate(request: {
   model: string | null;
@@ -54,7 +61,7 @@ async function generate(request: {
   if (key === "") {
     return refusal(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers. Please use API Key.");
   }
-  if (!isValidKey(key)) return refusal(400, "INVALID_ARGUMENT", "API key not valid.", "API_KEY_INVALID");
+  if (!isValidKey(key)) return INVALID_KEY;
   if (model === null) return refusal(404, "NOT_FOUND", "the model is not found or not supported for generateContent");
   const parsed = generateRequest.safeParse(body);
   if (!parsed.success) return refusal(400, "INVALID_ARGUMENT", z.prettifyError(parsed.error));

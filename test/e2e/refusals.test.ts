@@ -11,6 +11,8 @@ import { createMockAttester } from "../../core/attestation/mock.ts";
 import { createIclClient } from "../../core/icl/client.ts";
 import { systemClock } from "../../core/ports.ts";
 import { devAccount, nodeIndex } from "../../devnet/chain/accounts.ts";
+import { startEdgeNode } from "../../devnet/edge-nodes.ts";
+import { modelSettings } from "../../devnet/network.ts";
 import { addressesOf, eventually, type Rig, startRig } from "./rig.ts";
 
 const NOBODYS_MODEL = "groq:a-model-nobody-runs";
@@ -99,17 +101,61 @@ describe("pause, resume and drain", () => {
     expect(await node.api("/api/pause", { method: "POST", body: { reason: "a test" } })).toMatchObject({
       nodes: [{ ok: true }],
     });
-    const result = await rig.ask("mock:demo", "Without the first node");
-    // Two of three are a quorum only when the leader is one of them.
-    if (result.leader !== node.address) expect(result).toMatchObject({ status: "ACCEPTED", confirmations: 2 });
+    const before = rig.log.length;
+    const asked = rig.ask("mock:demo", "Without the first node").catch(() => undefined);
+    await eventually("the paused node to leave the offer", () =>
+      rig.log.slice(before).find((entry) => entry.node === 0 && entry.line.reason === "paused"),
+    );
+    await eventually("another node to claim it", () =>
+      rig.log.slice(before).find((entry) => entry.node !== 0 && entry.line.event === "job.claimed"),
+    );
+    expect(rig.log.slice(before).filter((entry) => entry.node === 0 && entry.line.event === "job.claimed")).toEqual([]);
     expect(
       rig.network.coordinator
         .stats()
         .nodes.filter((one) => one.live)
         .map((one) => one.address),
     ).toEqual(expect.arrayContaining(addressesOf(rig.nodes)));
+    // Resumed, it takes the very offer that it had left.
     await node.api("/api/resume", { method: "POST" });
+    await eventually("the resumed node to claim it", () =>
+      rig.log.slice(before).find((entry) => entry.node === 0 && entry.line.event === "job.claimed"),
+    );
+    expect(await asked).toMatchObject({ status: "ACCEPTED" });
     await node.api("/api/drain", { method: "POST" });
     expect(await node.api("/api/status")).toMatchObject({ nodes: [{ state: "paused", pause: { reason: "drained" } }] });
+  });
+});
+
+describe("a node whose model key the provider refuses", () => {
+  it("finds out before it claims anything, names the setting, and does not offer the model", async () => {
+    const node = await startEdgeNode(rig.network, {
+      index: 3,
+      stateDir: rig.stateDir,
+      models: ["groq:llama-3.3-70b-versatile", "mock:demo"],
+      env: { ...modelSettings(rig.network, "groq"), GROQ_API_KEY: "revoked-key" },
+    });
+    try {
+      const record = await eventually("its attestation", () =>
+        rig.network.coordinator.stats().nodes.find((one) => one.address === node.address),
+      );
+      expect(record.models).toEqual(["mock:demo"]);
+      expect(await node.api("/api/models")).toMatchObject({
+        nodes: [
+          {
+            models: [
+              { id: "groq:llama-3.3-70b-versatile", served: false },
+              { id: "mock:demo", served: true },
+            ],
+          },
+        ],
+      });
+      const status = JSON.stringify(await node.api("/api/status"));
+      expect(status).toContain("model-key");
+      expect(status).toContain("GROQ_API_KEY");
+      expect(status).not.toContain("revoked-key");
+    } finally {
+      await node.process.stop();
+    }
   });
 });

@@ -7,6 +7,7 @@ import { DurableObject } from "cloudflare:workers";
 import { type Failure, toFailure } from "../../core/errors.ts";
 import type { EncryptedOutputKey } from "../../core/executor/executor.ts";
 import type { Role } from "../../core/icl/schema.ts";
+import { backendNameOf } from "../../core/inference/backend.ts";
 import { holdsSlot, type JobFailure, type JobState, type Outcome } from "../../core/jobs/job.ts";
 import { DEFAULT_INTERVALS, type Duty, DutySchedule } from "../../core/node/duties.ts";
 import type { Result } from "../../core/result.ts";
@@ -176,6 +177,7 @@ export class Node extends DurableObject<Env> {
     const context = this.#open();
     if (context === null) return;
     if (state === "failed") context.transactions.cancelUnsigned(jobId);
+    if (end.failure?.code === "model-key") this.#distrustKey(context, jobId);
     if (end.outcome === "accepted") context.schedule.hasten("earnings", Date.now(), 5_000);
     this.#pauseWhenDrained(context);
   }
@@ -254,6 +256,14 @@ export class Node extends DurableObject<Env> {
       case "transactions":
         return context.transactions.run();
     }
+  }
+
+  /** A job found its backend's key refused: nothing more is claimed for that backend until the provider takes it. */
+  #distrustKey(context: NodeContext, jobId: string): void {
+    const job = this.#jobs.get(jobId);
+    if (job === null) return;
+    context.live.refusedKeys.add(backendNameOf(job.modelId));
+    context.schedule.hasten("models", Date.now());
   }
 
   #pauseWhenDrained(context: NodeContext): void {

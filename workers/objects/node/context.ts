@@ -1,5 +1,6 @@
 /** What the Node object's duties share: its durable parts, its clients, and what it remembers only while awake. */
 import type { IclClient } from "../../../core/icl/client.ts";
+import type { BackendName } from "../../../core/inference/backend.ts";
 import type { DutySchedule } from "../../../core/node/duties.ts";
 import type { Signer } from "../../../core/signer.ts";
 import type { Env } from "../../env.ts";
@@ -16,8 +17,12 @@ export interface LiveState {
   heartbeatFailures: number;
   pollFailures: number;
   lastError: { code: string; message: string; hint: string; atMs: number } | null;
+  /** Whether the backends have been asked at all since the object woke up. */
+  examined: boolean;
   /** Model ids the local server lists; null until it has been asked. */
   discovered: readonly string[] | null;
+  /** Backends whose key the provider refused when last asked. */
+  refusedKeys: Set<BackendName>;
   /** Offers left alone, by job, so that each is logged once. */
   refused: Map<string, string>;
   /** This hour's heartbeats, for the history. */
@@ -33,7 +38,9 @@ export function newLiveState(): LiveState {
     heartbeatFailures: 0,
     pollFailures: 0,
     lastError: null,
+    examined: false,
     discovered: null,
+    refusedKeys: new Set(),
     refused: new Map(),
     beats: { hourMs: 0, sent: 0, failed: 0 },
     clockSkewMs: null,

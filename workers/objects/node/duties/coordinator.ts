@@ -6,7 +6,7 @@
 import { attest, needsRenewal } from "../../../../core/attestation/attest.ts";
 import { NodeError, toFailure } from "../../../../core/errors.ts";
 import { type NodeContext, tell } from "../context.ts";
-import { discoverModels, servedModels } from "./models.ts";
+import { examineBackends, servedModels } from "./models.ts";
 
 const HOUR_MS = 3_600_000;
 const INACTIVE_REATTEST_MS = 600_000;
@@ -14,9 +14,10 @@ const INACTIVE_REATTEST_MS = 600_000;
 /** Attests when the certificate is absent, near its end, or for other models than are served now. */
 export async function watchdogDuty(context: NodeContext): Promise<void> {
   const { store, kit, live } = context;
-  // The first certificate should name the local server's models; where it is away the others do not wait for it.
-  if (live.discovered === null)
-    await discoverModels(context).catch((error: unknown) => noteFailure(context, "models", error));
+  // The certificate should name what can really be run; where a backend is away the others do not wait for it.
+  if (!live.examined) {
+    await examineBackends(context).catch((error: unknown) => noteFailure(context, "models", error));
+  }
   if (needsRenewal(store.get("certificate"), kit.clock.now())) return attestNow(context, "renewal");
   const attested = store.get("attestedModels") ?? [];
   if (attested.join() !== servedModels(context).join()) await attestNow(context, "models");

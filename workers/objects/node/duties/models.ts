@@ -1,25 +1,63 @@
 /** Which models this node serves right now: what the settings list, less what the local server does not have. */
+import { toFailure } from "../../../../core/errors.ts";
 import { listModels } from "../../../../core/inference/openai-completions.ts";
 import { platformFetch } from "../../../wiring.ts";
 import { type NodeContext, tell } from "../context.ts";
 
-/** Asks the OpenAI-compatible server again what it can run, and has the certificate follow. */
+/** Asks every backend again what it can run and whether it takes the key, and has the certificate follow. */
 export async function modelsDuty(context: NodeContext): Promise<void> {
   const { kit, schedule } = context;
   const before = servedModels(context).join();
-  await discoverModels(context);
-  const served = servedModels(context).join();
-  if (served === before) return;
-  tell(context, "info", "models.changed", { models: served });
-  // The watchdog sees that the certificate names other models.
-  schedule.hasten("watchdog", kit.clock.now());
+  try {
+    await examineBackends(context);
+  } finally {
+    const served = servedModels(context).join();
+    if (served !== before) {
+      tell(context, "info", "models.changed", { models: served });
+      // The watchdog sees that the certificate names other models.
+      schedule.hasten("watchdog", kit.clock.now());
+    }
+  }
 }
 
-/** Learns what the local server can run; nothing to learn where none is configured. */
-export async function discoverModels(context: NodeContext): Promise<void> {
+/** Learns what the local server can run and which keys are refused. Throws where a backend gave no answer. */
+export async function examineBackends(context: NodeContext): Promise<void> {
   const { kit, live } = context;
   const { openai } = kit.settings.backends;
-  if (openai !== undefined) live.discovered = await listModels({ ...openai, fetch: platformFetch, clock: kit.clock });
+  const asked = [checkKeys(context)];
+  if (openai !== undefined) {
+    const listed = listModels({ ...openai, fetch: platformFetch, clock: kit.clock });
+    asked.push(
+      listed.then((ids) => {
+        live.discovered = ids;
+      }),
+    );
+  }
+  const outcomes = await Promise.allSettled(asked);
+  live.examined = true;
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** A wrong key is found here, not by a claimed job. Where a provider does not answer, what was known before stands. */
+async function checkKeys(context: NodeContext): Promise<void> {
+  const { kit, live } = context;
+  const resolved = kit.models.models().map(({ id }) => kit.models.resolve(id));
+  const backends = new Map(resolved.flatMap((one) => (one.ok ? [[one.value.name, one.value]] : [])));
+  const checks = [...backends.values()].map(async (backend) => {
+    try {
+      await backend.checkKey?.();
+      live.refusedKeys.delete(backend.name);
+    } catch (error) {
+      const { code, message, hint } = toFailure(error);
+      if (code !== "model-key") throw error;
+      if (!live.refusedKeys.has(backend.name)) tell(context, "error", "model.key-refused", { reason: message, hint });
+      live.refusedKeys.add(backend.name);
+      live.lastError = { code, message, hint, atMs: kit.clock.now() };
+    }
+  });
+  const failed = (await Promise.allSettled(checks)).find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** Ids to offer to the coordinator, without duplicates. */
@@ -30,10 +68,10 @@ export function servedModels(context: NodeContext): string[] {
   return [...new Set([...listed, ...found])].filter((id) => servesModel(context, id));
 }
 
-/** Whether a job for this model can be claimed. The local server's models count only while it lists them. */
+/** Whether a job for this model can be claimed: its key is not refused, and a local server lists it. */
 export function servesModel(context: NodeContext, modelId: string): boolean {
   const resolved = context.kit.models.resolve(modelId);
-  if (!resolved.ok) return false;
+  if (!resolved.ok || context.live.refusedKeys.has(resolved.value.name)) return false;
   return resolved.value.name !== "openai" || (context.live.discovered?.includes(modelId) ?? false);
 }
 
