@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { untilLive } from "../../devnet/edge-nodes.ts";
-import { addressesOf, type Rig, startRig } from "./rig.ts";
+import { addressesOf, eventually, type Rig, startRig } from "./rig.ts";
 
 let rig: Rig;
 
@@ -10,10 +10,10 @@ beforeAll(async () => {
 
 afterAll(() => rig.stop());
 
-async function forget(mode: "strict" | "silent"): Promise<void> {
+async function forget(mode: "strict" | "silent", keepJobs = false): Promise<void> {
   const response = await fetch(`${rig.network.urls.icl}/devnet/forget`, {
     method: "POST",
-    body: JSON.stringify({ mode }),
+    body: JSON.stringify({ mode, keepJobs }),
   });
   expect(response.ok).toBe(true);
   expect(rig.network.coordinator.stats().nodes).toEqual([]);
@@ -30,6 +30,22 @@ describe.each(["strict", "silent"] as const)("a coordinator that forgot its node
     expect(result).toMatchObject({ status: "ACCEPTED", confirmations: 3 });
   });
 });
+
+describe.each(["strict", "silent"] as const)(
+  "a coordinator that forgot its nodes in the middle of a job, %s",
+  (mode) => {
+    it("gets every word of the job all the same, and the user the answer", async () => {
+      const before = rig.log.length;
+      const asked = rig.ask("mock:demo", `Forgotten in the middle, ${mode}`);
+      await eventually("the first claim", () => rig.log.slice(before).find(({ line }) => line.event === "job.claimed"));
+      await forget(mode, true);
+      expect(await asked).toMatchObject({ status: "ACCEPTED", confirmations: 3 });
+      await untilLive(rig.network, addressesOf(rig.nodes));
+      expect(rig.log.slice(before).filter(({ line }) => line.event === "job.failed")).toEqual([]);
+      expect(rig.network.coordinator.stats().doubleCommitments).toEqual([]);
+    });
+  },
+);
 
 describe("a node that is killed and started again on its state", () => {
   it("is live again without a new certificate, and takes part in the next job", async () => {
