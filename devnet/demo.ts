@@ -93,7 +93,8 @@ async function play(
   const onLog = (index: number, line: NodeLogLine) => {
     tell(narrator, index, line);
     if (line.event !== "job.failed" || line.role !== "leader") return;
-    leaderFailed.reject(new Error(`The leader failed the job, so there is no answer: ${line.code}, ${line.reason}.`));
+    const why = `${wordOf(line, "code")}, ${wordOf(line, "reason")}`;
+    leaderFailed.reject(new Error(`The leader failed the job, so there is no answer: ${why}.`));
   };
   const nodes = await startNodes(network, choice, stateDir, onLog, teardown);
   await untilLive(
@@ -170,7 +171,7 @@ async function checkServed(nodes: readonly EdgeNode[], model: string): Promise<v
 /** A node's log as a person follows it: its jobs' states, and whatever goes wrong. */
 function tell(narrator: Narrator, index: number, line: NodeLogLine): void {
   const who = `node ${index + 1}`;
-  const word = (field: string) => (typeof line[field] === "string" ? line[field] : "");
+  const word = (field: string) => wordOf(line, field);
   const role = word("role") === "" ? "" : ` (${word("role")})`;
   const said: Record<string, string> = {
     "job.claimed": "claimed the job and decrypts the prompt's key",
@@ -184,6 +185,11 @@ function tell(narrator: Narrator, index: number, line: NodeLogLine): void {
   };
   const text = said[line.event];
   if (text !== undefined) narrator.say(`${who}${role}: ${text}`);
+}
+
+function wordOf(line: NodeLogLine, field: string): string {
+  const value = line[field];
+  return typeof value === "string" ? value : "";
 }
 
 /** The model to ask, by what is asked for and which keys are there. Throws with the fix when a key is missing. */
