@@ -9,7 +9,7 @@ function service() {
   const slept: number[] = [];
   const faults = installFaults(app, { now: () => 0, sleep: async (ms) => void slept.push(ms) });
   let acted = 0;
-  app.all("/work/:id", (c) => c.json({ acted: ++acted }));
+  app.all("/deed/:id", (c) => c.json({ acted: ++acted }));
   return { app, faults, slept, acted: () => acted };
 }
 
@@ -18,40 +18,40 @@ const post = (body: unknown) => ({ method: "POST", headers: json, body: JSON.str
 
 describe("faults", () => {
   const modes: { name: string; fault: Fault; status: number; acted: number; header?: string }[] = [
-    { name: "status refuses before acting", fault: { path: "^/work/", mode: "status" }, status: 503, acted: 0 },
+    { name: "status refuses before acting", fault: { path: "^/deed/", mode: "status" }, status: 503, acted: 0 },
     {
       name: "status carries its own code and Retry-After",
-      fault: { path: "work", mode: "status", status: 429, retryAfterSec: 7 },
+      fault: { path: "deed", mode: "status", status: 429, retryAfterSec: 7 },
       status: 429,
       acted: 0,
       header: "7",
     },
-    { name: "lost acts and hides the answer", fault: { path: "work", mode: "lost" }, status: 502, acted: 1 },
-    { name: "garbage answers a web page", fault: { path: "work", mode: "garbage" }, status: 200, acted: 0 },
-    { name: "delay acts late", fault: { path: "work", mode: "delay", delayMs: 250 }, status: 200, acted: 1 },
+    { name: "lost acts and hides the answer", fault: { path: "deed", mode: "lost" }, status: 502, acted: 1 },
+    { name: "garbage answers a web page", fault: { path: "deed", mode: "garbage" }, status: 200, acted: 0 },
+    { name: "delay acts late", fault: { path: "deed", mode: "delay", delayMs: 250 }, status: 200, acted: 1 },
   ];
   it.each(modes)("$name, once, and then behaves again", async ({ fault, status, acted, header }) => {
     const { app, acted: count, slept } = service();
     expect((await app.request("/devnet/faults", post(fault))).status).toBe(200);
-    const answer = await app.request("/work/1");
+    const answer = await app.request("/deed/1");
     expect(answer.status).toBe(status);
     expect(count()).toBe(acted);
     expect(answer.headers.get("retry-after")).toBe(header ?? null);
     if (fault.mode === "garbage") expect(await answer.text()).toContain("<html>");
     expect(slept).toEqual(fault.mode === "delay" ? [250] : []);
-    expect(await (await app.request("/work/1")).json()).toEqual({ acted: acted + 1 });
+    expect(await (await app.request("/deed/1")).json()).toEqual({ acted: acted + 1 });
   });
 
   it("counts down, and matches path and method only", async () => {
     const { app, faults } = service();
-    faults.arm({ path: "/work/2$", method: "POST", mode: "status", count: 2 });
+    faults.arm({ path: "/deed/2$", method: "POST", mode: "status", count: 2 });
     const statuses = [];
     for (const [method, path] of [
-      ["POST", "/work/1"],
-      ["GET", "/work/2"],
-      ["POST", "/work/2"],
-      ["POST", "/work/2"],
-      ["POST", "/work/2"],
+      ["POST", "/deed/1"],
+      ["GET", "/deed/2"],
+      ["POST", "/deed/2"],
+      ["POST", "/deed/2"],
+      ["POST", "/deed/2"],
     ] as const) {
       statuses.push((await app.request(path, { method })).status);
     }
@@ -63,7 +63,7 @@ describe("faults", () => {
     await app.request("/devnet/faults", post({ path: ".*", mode: "status", count: 1000 }));
     expect(await (await app.request("/devnet/faults")).json()).toMatchObject({ faults: [{ path: ".*", hits: 0 }] });
     await app.request("/devnet/faults", { method: "DELETE" });
-    expect((await app.request("/work/1")).status).toBe(200);
+    expect((await app.request("/deed/1")).status).toBe(200);
   });
 
   it.each([
@@ -74,7 +74,7 @@ describe("faults", () => {
   ])("refuses %s", async (_, body) => {
     const { app } = service();
     expect((await app.request("/devnet/faults", post(body))).status).toBe(400);
-    expect((await app.request("/work/1")).status).toBe(200);
+    expect((await app.request("/deed/1")).status).toBe(200);
   });
 
   it("hangs until the client lets go", async () => {

@@ -4,6 +4,7 @@
  */
 import { getAddress } from "viem";
 import * as z from "zod";
+import { parseLossless } from "../../core/icl/json.ts";
 import { encryptedInput, handle } from "../../core/icl/schema.ts";
 import { parseCid } from "../../core/ipfs/cid.ts";
 import { ok, type Result } from "../../core/result.ts";
@@ -107,7 +108,7 @@ export const forgetBody = z.strictObject({
 export function parseBody<T>(body: string, shape: z.ZodType<T>): Result<T, Refusal> {
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    value = parseLossless(body);
   } catch {
     return refusal("malformed", "the body is not JSON");
   }
