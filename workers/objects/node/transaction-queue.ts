@@ -39,6 +39,8 @@ export interface QueueParts {
 /** The same bytes go out at most this often in one go, about a second apart, as relayers on Arbitrum found enough. */
 const BROADCASTS = 3;
 const REBROADCAST_MS = 1_000;
+/** Looks for our own receipt before a spent nonce counts as another's: RPC nodes behind one URL lag behind each other. */
+const NONCE_LOOKS = 15;
 const RECEIPT_POLL_MS = 250;
 /** How long one go waits for a receipt before it leaves the row to the next. */
 const RECEIPT_WAIT_MS = 20_000;
@@ -120,7 +122,9 @@ export class TransactionQueue {
           reason: failure.message,
         });
         if (failure.retry === "never") {
-          this.#save({ ...head, state: "failed", error: `${failure.code}: ${failure.message}` });
+          // As it now is: it may have been signed since.
+          const [row] = this.#rows("WHERE purpose = ?", head.purpose);
+          this.#save({ ...(row ?? head), state: "failed", error: `${failure.code}: ${failure.message}` });
           continue;
         }
         this.#blocked = failure;
@@ -170,9 +174,11 @@ export class TransactionQueue {
 
   /** Our nonce is spent: by this very transaction, whose receipt will show, or by another sender's, and then we sign anew. */
   async #settleUsedNonce(client: ChainClient, row: StoredRow): Promise<boolean> {
-    await this.#parts.clock.sleep(REBROADCAST_MS);
-    const receipt = await receiptOf(client, row.hash as `0x${string}`);
-    if (receipt.state !== "pending") return this.#advance(row);
+    for (let look = 0; look < NONCE_LOOKS; look++) {
+      await this.#parts.clock.sleep(REBROADCAST_MS);
+      const receipt = await receiptOf(client, row.hash as `0x${string}`);
+      if (receipt.state !== "pending") return this.#advance(row);
+    }
     this.#parts.log("warn", "transaction.nonce-taken", { purpose: row.purpose, nonce: row.nonce ?? -1 });
     this.#save({ ...row, state: "queued", nonce: null, raw: null, hash: null });
     return true;
