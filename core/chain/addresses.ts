@@ -30,7 +30,8 @@ const DEFAULTS: Record<number, Required<ContractAddresses>> = {
   },
 };
 
-const SETTINGS: Record<ContractName, string> = {
+/** The setting that overrides each. */
+export const CONTRACT_SETTINGS: Readonly<Record<ContractName, string>> = {
   nodeRegistry: "BLF_NODE_REGISTRY_ADDRESS",
   staking: "BLF_STAKING_ADDRESS",
   token: "BLF_TOKEN_ADDRESS",
@@ -51,8 +52,8 @@ export function resolveAddresses(
 export function requireAddress(addresses: ContractAddresses, name: ContractName): Address {
   const address = addresses[name];
   if (address) return address;
-  throw new NodeError("settings", `${SETTINGS[name]} is not set, and this chain has no default`, {
+  throw new NodeError("settings", `${CONTRACT_SETTINGS[name]} is not set, and this chain has no default`, {
     retry: "never",
-    hint: `Set ${SETTINGS[name]} to the contract's address; the devnet prints its own at start.`,
+    hint: `Set ${CONTRACT_SETTINGS[name]} to the contract's address; the devnet prints its own at start.`,
   });
 }

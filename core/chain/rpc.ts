@@ -7,6 +7,7 @@ import { createPublicClient, defineChain, fallback, http, type PublicClient, typ
 import { NodeError } from "../errors.ts";
 import type { Fetch } from "../ports.ts";
 import { ARBITRUM_SEPOLIA } from "./addresses.ts";
+import { MAINNETS } from "./mainnets.ts";
 
 export type ChainClient = PublicClient<Transport, ReturnType<typeof chainOf>>;
 
@@ -21,22 +22,6 @@ export interface ChainClientOptions {
   /** One call with all its retries and fall-backs, ms; a server's Retry-After cannot stretch it. */
   deadlineMs?: number;
 }
-
-/** Chains with real money. The network is a testnet, and a node's key must never sign for one of these. */
-const MAINNETS: Record<number, string> = {
-  1: "Ethereum",
-  10: "OP Mainnet",
-  56: "BNB Smart Chain",
-  100: "Gnosis",
-  137: "Polygon",
-  324: "ZKsync Era",
-  8453: "Base",
-  42161: "Arbitrum One",
-  42170: "Arbitrum Nova",
-  43114: "Avalanche",
-  59144: "Linea",
-  534352: "Scroll",
-};
 
 const REQUEST_TIMEOUT_MS = 8_000;
 const CALL_DEADLINE_MS = 25_000;

@@ -4,18 +4,10 @@
  */
 import * as z from "zod";
 import { NodeError } from "../errors.ts";
-import type { Secret } from "../secret.ts";
 import { headerKey } from "./api-key.ts";
-import type { Backend, BackendPorts } from "./backend.ts";
-import { CHECK_TIMEOUT_MS, callModel, keyError, noAnswer, readModelReply } from "./model-call.ts";
+import type { Backend } from "./backend.ts";
+import { askAboutKey, type CloudConfig, callModel, keyError, noAnswer, readModelReply } from "./model-call.ts";
 import { anchorPrompt } from "./prompt.ts";
-
-export interface GeminiConfig extends BackendPorts {
-  apiKey: Secret;
-  baseUrl: string;
-  /** ms; 60 s by default. */
-  timeoutMs?: number;
-}
 
 const SERVICE = { name: "Gemini", keySetting: "GOOGLE_API_KEY", urlSetting: "GEMINI_BASE_URL" };
 const TIMEOUT_MS = 60_000;
@@ -32,21 +24,19 @@ const generation = z.object({
 });
 type Generation = z.infer<typeof generation>;
 
-export function createGeminiBackend(config: GeminiConfig): Backend {
+export function createGeminiBackend(config: CloudConfig): Backend {
   const baseUrl = config.baseUrl.replace(/\/+$/, "");
   const headers = () => ({ "x-goog-api-key": headerKey(config.apiKey, SERVICE.keySetting) });
   return {
     name: "gemini",
     async checkKey(signal) {
-      const call = {
+      const reply = await askAboutKey(config, {
         url: `${baseUrl}/models`,
         headers: headers(),
-        timeoutMs: CHECK_TIMEOUT_MS,
         signal,
         service: SERVICE,
-      };
-      const reply = await callModel(config, call);
-      if (reply.status === 401 || reply.status === 403 || isUnknownKey(reply)) throw keyError(SERVICE, reply.status);
+      });
+      if (isUnknownKey(reply)) throw keyError(SERVICE, reply.status);
     },
     async infer(modelId, prompt, signal) {
       const model = pathModel(modelId.slice(PREFIX.length));

@@ -1,17 +1,9 @@
 /** Groq's cloud, for `groq:MODEL` (protocol §5). Every node of a quorum sends this very request. */
 import * as z from "zod";
-import type { Secret } from "../secret.ts";
 import { headerKey } from "./api-key.ts";
-import type { Backend, BackendPorts } from "./backend.ts";
-import { CHECK_TIMEOUT_MS, callModel, keyError, noAnswer, readModelReply } from "./model-call.ts";
+import type { Backend } from "./backend.ts";
+import { askAboutKey, type CloudConfig, callModel, noAnswer, readModelReply } from "./model-call.ts";
 import { anchorPrompt } from "./prompt.ts";
-
-export interface GroqConfig extends BackendPorts {
-  apiKey: Secret;
-  baseUrl: string;
-  /** ms; 60 s by default. */
-  timeoutMs?: number;
-}
 
 const SERVICE = { name: "Groq", keySetting: "GROQ_API_KEY", urlSetting: "GROQ_BASE_URL" };
 const TIMEOUT_MS = 60_000;
@@ -22,21 +14,13 @@ const completion = z.object({
   choices: z.tuple([z.object({ message: z.object({ content: z.string().nullish() }) })], z.unknown()),
 });
 
-export function createGroqBackend(config: GroqConfig): Backend {
+export function createGroqBackend(config: CloudConfig): Backend {
   const baseUrl = config.baseUrl.replace(/\/+$/, "");
   const headers = () => ({ Authorization: `Bearer ${headerKey(config.apiKey, SERVICE.keySetting)}` });
   return {
     name: "groq",
     async checkKey(signal) {
-      const call = {
-        url: `${baseUrl}/models`,
-        headers: headers(),
-        timeoutMs: CHECK_TIMEOUT_MS,
-        signal,
-        service: SERVICE,
-      };
-      const { status } = await callModel(config, call);
-      if (status === 401 || status === 403) throw keyError(SERVICE, status);
+      await askAboutKey(config, { url: `${baseUrl}/models`, headers: headers(), signal, service: SERVICE });
     },
     async infer(modelId, prompt, signal) {
       const reply = await callModel(config, {

@@ -5,6 +5,7 @@
 import type * as z from "zod";
 import { NodeError } from "../errors.ts";
 import { requestText, type TextReply, TransportError } from "../http.ts";
+import type { Secret } from "../secret.ts";
 import type { BackendPorts } from "./backend.ts";
 
 export interface ModelCall {
@@ -17,6 +18,14 @@ export interface ModelCall {
   service: ModelService;
 }
 
+/** What the clouds have in common. */
+export interface CloudConfig extends BackendPorts {
+  apiKey: Secret;
+  baseUrl: string;
+  /** ms; 60 s by default. */
+  timeoutMs?: number;
+}
+
 /** How errors name the server and the settings that lead to it. */
 export interface ModelService {
   name: string;
@@ -27,7 +36,7 @@ export interface ModelService {
 /** 2048 tokens are some 10 KB; lists of models are longer. */
 const MAX_BYTES = 4 << 20;
 /** A question about the key is small talk: it must not hold up what waits for it. */
-export const CHECK_TIMEOUT_MS = 10_000;
+const CHECK_TIMEOUT_MS = 10_000;
 /** Statuses below 500 that pass: time-outs, too early, and Groq's and nginx's own for "capacity" and "gave up". */
 const PASSING = [408, 409, 425, 498, 499];
 
@@ -46,6 +55,16 @@ export async function callModel(ports: BackendPorts, call: ModelCall): Promise<T
       hint: `Check that ${call.service.name} is up and ${call.service.urlSetting} is right.`,
     });
   }
+}
+
+/** Asks for the list of models, which takes a key and uses none of them. Throws NodeError `model-key` on 401 and 403. */
+export async function askAboutKey(
+  ports: BackendPorts,
+  call: Pick<ModelCall, "url" | "headers" | "signal" | "service">,
+): Promise<TextReply> {
+  const reply = await callModel(ports, { ...call, timeoutMs: CHECK_TIMEOUT_MS });
+  if (reply.status === 401 || reply.status === 403) throw keyError(call.service, reply.status);
+  return reply;
 }
 
 /**

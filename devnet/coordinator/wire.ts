@@ -63,7 +63,6 @@ export const verdictBody = z.strictObject({
   verdict: z.enum(["CONFIRM", "REJECT"]),
   confidence: z.int().min(0).max(100),
 });
-export type VerdictBody = z.output<typeof verdictBody>;
 
 const spelled = z
   .string()

@@ -4,7 +4,8 @@ import { promptKeyStoreAbi, tokenAbi } from "../../core/chain/abi.ts";
 import { createChainClient } from "../../core/chain/rpc.ts";
 import { commitment } from "../../core/crypto/commitment.ts";
 import type { UserResult } from "../../devnet/user/user.ts";
-import { addressesOf, allFiles, eventually, type Rig, startRig } from "./rig.ts";
+import { eventually } from "../eventually.ts";
+import { addressesOf, allFiles, type Rig, startRig } from "./rig.ts";
 
 const PROMPT = "A prompt with a marker: 5f1c2ab79e";
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { untilLive } from "../../devnet/edge-nodes.ts";
-import { addressesOf, eventually, type Rig, startRig } from "./rig.ts";
+import { eventually } from "../eventually.ts";
+import { addressesOf, type Rig, startRig } from "./rig.ts";
 
 let rig: Rig;
 

@@ -13,7 +13,8 @@ import { systemClock } from "../../core/ports.ts";
 import { devAccount, nodeIndex } from "../../devnet/chain/accounts.ts";
 import { startEdgeNode } from "../../devnet/edge-nodes.ts";
 import { modelSettings } from "../../devnet/network.ts";
-import { addressesOf, eventually, type Rig, startRig } from "./rig.ts";
+import { eventually } from "../eventually.ts";
+import { addressesOf, type Rig, startRig } from "./rig.ts";
 
 const NOBODYS_MODEL = "groq:a-model-nobody-runs";
 

@@ -4,7 +4,8 @@ import { nodeRegistryAbi } from "../../core/chain/abi.ts";
 import { readNodeView } from "../../core/chain/reads.ts";
 import { createChainClient } from "../../core/chain/rpc.ts";
 import { DEV_ROLES, devAccount } from "../../devnet/chain/accounts.ts";
-import { eventually, type Rig, startRig } from "./rig.ts";
+import { eventually } from "../eventually.ts";
+import { type Rig, startRig } from "./rig.ts";
 
 const JOBS = 6;
 

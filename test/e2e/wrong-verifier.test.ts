@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEVNET_WRONG_MODEL_KEY, modelSettings } from "../../devnet/network.ts";
 import type { UserResult } from "../../devnet/user/user.ts";
-import { eventually, type Rig, startRig } from "./rig.ts";
+import { eventually } from "../eventually.ts";
+import { type Rig, startRig } from "./rig.ts";
 
 const MODEL = "groq:llama-3.3-70b-versatile";
 const WRONG = 2;

@@ -13,6 +13,7 @@ import type { Env } from "../../workers/env.ts";
 import worker from "../../workers/index.ts";
 import { assignmentName } from "../../workers/objects/names.ts";
 import { wire } from "../../workers/wiring.ts";
+import { eventually } from "../eventually.ts";
 
 const rig = inject("rigUrl");
 const HASH = "ab".repeat(32);
@@ -27,16 +28,6 @@ let addresses: string[];
 
 async function fromRig<T>(path: string, init?: RequestInit): Promise<T> {
   return (await (await fetch(`${rig}${path}`, init)).json()) as T;
-}
-
-async function eventually<T>(what: string, look: () => Promise<T | undefined>, timeoutMs = 30_000): Promise<T> {
-  const until = Date.now() + timeoutMs;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (Date.now() > until) throw new Error(`${what}: not within ${timeoutMs / 1000} s`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 function cron(): Promise<void> {

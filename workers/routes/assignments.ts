@@ -7,7 +7,7 @@ import { ensureSchema } from "../adapters/history.ts";
 import { assignments, events } from "../adapters/schema.ts";
 import { assignmentName } from "../objects/names.ts";
 import type { App } from "./app.ts";
-import { chosenNodes } from "./nodes.ts";
+import { chosenNodes, notOurs } from "./nodes.ts";
 
 const PAGE_DEFAULT = 50;
 const PAGE_MAX = 200;
@@ -35,7 +35,7 @@ export function assignmentRoutes(): Hono<App> {
       if (!parsed.success) return c.json({ error: problems(parsed.error) }, 400);
       const { limit, cursor, status, node } = parsed.data;
       const addresses = chosenNodes(c, node);
-      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      if (addresses === null) return notOurs(c);
       const conditions: (SQL | undefined)[] = [];
       if (node !== undefined) conditions.push(eq(assignments.node, addresses[0] ?? ""));
       if (status !== undefined) conditions.push(or(eq(assignments.state, status), eq(assignments.outcome, status)));
@@ -58,7 +58,7 @@ export function assignmentRoutes(): Hono<App> {
       const jobId = c.req.param("jobId");
       if (jobId.length > JOB_ID_MAX) return c.json({ error: "jobId: too long" }, 400);
       const addresses = chosenNodes(c, c.req.query("node"));
-      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      if (addresses === null) return notOurs(c);
       const live = await Promise.all(
         addresses.map((address) => c.env.ASSIGNMENT.getByName(assignmentName(address, jobId)).snapshot()),
       );

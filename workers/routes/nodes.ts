@@ -13,6 +13,11 @@ export function chosenNodes(c: Context<App>, node: unknown): string[] | null {
   return ours.includes(address) ? [address] : null;
 }
 
+/** The answer where `chosenNodes` gives null. */
+export function notOurs(c: Context<App>) {
+  return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+}
+
 export function nodeObject(c: Context<App>, address: string) {
   return c.env.NODE.getByName(address);
 }

@@ -10,7 +10,7 @@ import { ensureSchema } from "../adapters/history.ts";
 import { transactions } from "../adapters/schema.ts";
 import { platformFetch, wire } from "../wiring.ts";
 import type { App } from "./app.ts";
-import { chosenNodes, nodeObject } from "./nodes.ts";
+import { chosenNodes, nodeObject, notOurs } from "./nodes.ts";
 
 const TRANSACTIONS_SHOWN = 200;
 
@@ -19,7 +19,7 @@ export function statusRoutes(): Hono<App> {
     .get("/status", async (c) => {
       const { result } = wire(c.env);
       const addresses = chosenNodes(c, c.req.query("node"));
-      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      if (addresses === null) return notOurs(c);
       const nodes = await Promise.all(addresses.map((address) => nodeObject(c, address).snapshot(address)));
       return c.json({
         version: VERSION,
@@ -32,14 +32,14 @@ export function statusRoutes(): Hono<App> {
     .get("/settings", (c) => c.json(settingsReport(wire(c.env).result)))
     .get("/models", async (c) => {
       const addresses = chosenNodes(c, c.req.query("node"));
-      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      if (addresses === null) return notOurs(c);
       const nodes = await Promise.all(addresses.map((address) => nodeObject(c, address).models(address)));
       return c.json({ nodes: nodes.filter((node) => node !== null) });
     })
     .get("/earnings", async (c) => {
       const { configured } = wire(c.env);
       const addresses = chosenNodes(c, c.req.query("node"));
-      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      if (addresses === null) return notOurs(c);
       if (configured === null) return c.json({ nodes: [] });
       const service = {
         endpoint: configured.settings.paymentServiceUrl,
@@ -60,7 +60,7 @@ export function statusRoutes(): Hono<App> {
     })
     .get("/transactions", async (c) => {
       const addresses = chosenNodes(c, c.req.query("node"));
-      if (addresses === null) return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+      if (addresses === null) return notOurs(c);
       await ensureSchema(c.env.DB);
       const query = drizzle(c.env.DB).select().from(transactions).$dynamic();
       const only = c.req.query("node") === undefined ? query : query.where(eq(transactions.node, addresses[0] ?? ""));

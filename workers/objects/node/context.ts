@@ -14,10 +14,10 @@ import type { TransactionQueue } from "./transaction-queue.ts";
 export interface LiveState {
   lastPollOkMs: number | null;
   lastHeartbeatOkMs: number | null;
-  heartbeatFailures: number;
-  pollFailures: number;
   lastError: { code: string; message: string; hint: string; atMs: number } | null;
-  /** Whether the backends have been asked at all since the object woke up. */
+  /** An examination of the backends that is under way. */
+  examination: Promise<void> | null;
+  /** Whether one has come to its end. */
   examined: boolean;
   /** Model ids the local server lists; null until it has been asked. */
   discovered: readonly string[] | null;
@@ -27,23 +27,19 @@ export interface LiveState {
   refused: Map<string, string>;
   /** This hour's heartbeats, for the history. */
   beats: { hourMs: number; sent: number; failed: number };
-  /** Set when the coordinator's clock is this far from ours, ms. */
-  clockSkewMs: number | null;
 }
 
 export function newLiveState(): LiveState {
   return {
     lastPollOkMs: null,
     lastHeartbeatOkMs: null,
-    heartbeatFailures: 0,
-    pollFailures: 0,
     lastError: null,
+    examination: null,
     examined: false,
     discovered: null,
     refusedKeys: new Set(),
     refused: new Map(),
     beats: { hourMs: 0, sent: 0, failed: 0 },
-    clockSkewMs: null,
   };
 }
 

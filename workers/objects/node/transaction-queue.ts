@@ -88,10 +88,6 @@ export class TransactionQueue {
     return this.#blocked;
   }
 
-  hasOpen(): boolean {
-    return this.#head() !== null;
-  }
-
   /** Drops a job's transaction that was never signed: its job is over. */
   cancelUnsigned(jobId: string): void {
     for (const row of this.#rows("WHERE job_id = ? AND state = 'queued'", jobId))

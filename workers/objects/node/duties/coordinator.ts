@@ -63,10 +63,8 @@ export async function heartbeatDuty(context: NodeContext): Promise<void> {
   try {
     await icl.heartbeat();
     live.lastHeartbeatOkMs = kit.clock.now();
-    live.heartbeatFailures = 0;
     countBeat(context, true);
   } catch (error) {
-    live.heartbeatFailures += 1;
     countBeat(context, false);
     // Whether the coordinator forgot us or is away, asking is the way to find out.
     schedule.hasten("known", kit.clock.now());

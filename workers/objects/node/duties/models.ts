@@ -20,8 +20,19 @@ export async function modelsDuty(context: NodeContext): Promise<void> {
   }
 }
 
-/** Learns what the local server can run and which keys are refused. Throws where a backend gave no answer. */
-export async function examineBackends(context: NodeContext): Promise<void> {
+/**
+ * Learns what the local server can run and which keys are refused. Throws where a backend gave no answer. Whoever asks
+ * while an examination is under way shares it: a start needs it for the certificate and for the models at once.
+ */
+export function examineBackends(context: NodeContext): Promise<void> {
+  const { live } = context;
+  live.examination ??= examine(context).finally(() => {
+    live.examination = null;
+  });
+  return live.examination;
+}
+
+async function examine(context: NodeContext): Promise<void> {
   const { kit, live } = context;
   const { openai } = kit.settings.backends;
   const asked = [checkKeys(context)];
@@ -62,10 +73,7 @@ async function checkKeys(context: NodeContext): Promise<void> {
 
 /** Ids to offer to the coordinator, without duplicates. */
 export function servedModels(context: NodeContext): string[] {
-  const { settings } = context.kit;
-  const listed = context.kit.models.models().map((model) => model.id);
-  const found = settings.openaiDiscover ? (context.live.discovered ?? []) : [];
-  return [...new Set([...listed, ...found])].filter((id) => servesModel(context, id));
+  return modelList(context).flatMap(({ id, served }) => (served ? [id] : []));
 }
 
 /** Whether a job for this model can be claimed: its key is not refused, and a local server lists it. */

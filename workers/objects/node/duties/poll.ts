@@ -22,9 +22,7 @@ export async function pollDuty(context: NodeContext): Promise<void> {
     const offers = assignments.toSorted((a, b) => a.role.localeCompare(b.role));
     for (const offer of offers) consider(context, offer);
     context.live.lastPollOkMs = context.kit.clock.now();
-    context.live.pollFailures = 0;
   } catch (error) {
-    context.live.pollFailures += 1;
     suspectForgotten(context, error);
     throw error;
   }

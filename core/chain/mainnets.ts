@@ -1,0 +1,21 @@
+/** Chains with real money, by id. The network is a testnet: a node's key must never sign for one of these. */
+export const MAINNETS: Readonly<Record<number, string>> = {
+  1: "Ethereum",
+  10: "OP Mainnet",
+  25: "Cronos",
+  56: "BNB Smart Chain",
+  100: "Gnosis",
+  130: "Unichain",
+  137: "Polygon",
+  250: "Fantom",
+  324: "ZKsync Era",
+  5000: "Mantle",
+  8453: "Base",
+  42161: "Arbitrum One",
+  42170: "Arbitrum Nova",
+  42220: "Celo",
+  43114: "Avalanche",
+  59144: "Linea",
+  81457: "Blast",
+  534352: "Scroll",
+};
