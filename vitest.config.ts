@@ -1,12 +1,16 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+/** core/failpoint.ts */
+const define = { __FAILPOINTS__: "true" };
+
 export default defineConfig({
   test: {
     // What a passing test logs is nobody's concern.
     silent: "passed-only",
     projects: [
       {
+        define,
         // Plain Node: pure core, devnet services, CLI parts.
         test: {
           name: "unit",
@@ -15,6 +19,7 @@ export default defineConfig({
         },
       },
       {
+        define,
         // Real workerd: objects, alarms, D1.
         plugins: [
           cloudflareTest({

@@ -17,9 +17,9 @@ const fault = z.strictObject({
   method: z.enum(["GET", "POST", "PUT", "DELETE", "HEAD"]).optional(),
   /**
    * `status`: refused before anything happens. `lost`: it happens, and the answer is replaced by `status` (default 502).
-   * `garbage`: 200 with a web page instead of JSON, nothing happens. `hang`: no answer until the client lets go.
+   * `hold`: it happens, and its answer never comes, until the client lets go. `garbage`: 200 with a web page instead of JSON, nothing happens. `hang`: no answer until the client lets go.
    */
-  mode: z.enum(["status", "lost", "delay", "hang", "garbage"]),
+  mode: z.enum(["status", "lost", "hold", "delay", "hang", "garbage"]),
   status: z.int().min(200).max(599).optional(),
   /** Sent as Retry-After with `status`. */
   retryAfterSec: z.int().min(0).max(3_600).optional(),
@@ -88,6 +88,10 @@ async function misbehave(hit: ArmedFault, clock: Clock, c: Context, next: Next):
     case "hang":
       await disconnected(c.req.raw.signal);
       return new Response(null, { status: 499 });
+    case "hold":
+      await next();
+      await disconnected(c.req.raw.signal);
+      return undefined;
     case "delay":
       await clock.sleep(hit.delayMs);
       await next();

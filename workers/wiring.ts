@@ -9,6 +9,7 @@ import { type Cofhe, createCofhe, type PermitStore } from "../core/cofhe/client.
 import { toFailure } from "../core/errors.ts";
 import { createExecutor } from "../core/executor/edge-executor.ts";
 import type { Executor } from "../core/executor/executor.ts";
+import { setFailpointHook } from "../core/failpoint.ts";
 import { createIclClient, type IclClient } from "../core/icl/client.ts";
 import { createModelRegistry, type ModelRegistry } from "../core/inference/registry.ts";
 import { createIpfsDownloader, type IpfsDownloader } from "../core/ipfs/download.ts";
@@ -70,6 +71,7 @@ export function wire(env: object): Wiring {
     settings === null
       ? null
       : { settings, signers: new Map(settings.privateKeys.map(localSigner).map((signer) => [signer.address, signer])) };
+  if (__FAILPOINTS__) listenAtFailpoints(env);
   const wiring: Wiring = { result, log, configured };
   wirings.set(env, wiring);
   return wiring;
@@ -134,6 +136,16 @@ export function cofheOf(kit: Kit, signer: Signer, envelopes: PermitStore): Cofhe
 export function executorOf(kit: Kit, cofhe: Cofhe): Executor {
   const { ipfs, models, vault, clock } = kit;
   return createExecutor({ cofhe, ipfs, models, vault, clock, random: systemRandom });
+}
+
+/** Test builds: every failpoint is told to BLF_FAILPOINT_URL, whose answer lets the node go on. */
+function listenAtFailpoints(env: object): void {
+  const url = (env as Record<string, unknown>).BLF_FAILPOINT_URL;
+  if (typeof url !== "string") return;
+  setFailpointHook(async (name, about) => {
+    const reply = await fetch(url, { method: "POST", body: JSON.stringify({ name, ...about }) });
+    await reply.text();
+  });
 }
 
 export { platformFetch };

@@ -4,6 +4,7 @@
  * row from which `run` goes on. It does not catch a failing store: then nothing must go on.
  */
 import { toFailure } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Clock, Log } from "../ports.ts";
 import { type EffectKind, isFinal, type Job } from "./job.ts";
 import { effectsOf, horizonMs, type JobEvent, step } from "./machine.ts";
@@ -113,6 +114,7 @@ export class JobDriver {
   async #perform(kind: EffectKind, job: Job): Promise<void> {
     let result: EffectResult;
     try {
+      if (__FAILPOINTS__) await failpoint(`${kind}.begun`, job.node, job.jobId);
       result = await this.#parts.perform(kind, job, this.#abort.signal);
     } catch (error) {
       const failure = toFailure(error);
@@ -126,6 +128,8 @@ export class JobDriver {
       });
       result = { event: { type: "effect-failed", effect: kind, failure } };
     }
+    if (__FAILPOINTS__ && result.event.type !== "wait") await failpoint(`${kind}.unsaved`, job.node, job.jobId);
     this.apply(result.event, result.alongside);
+    if (__FAILPOINTS__ && result.event.type !== "wait") await failpoint(`${kind}.saved`, job.node, job.jobId);
   }
 }

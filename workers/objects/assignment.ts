@@ -6,6 +6,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { PermitStore } from "../../core/cofhe/client.ts";
 import { NodeError, toFailure } from "../../core/errors.ts";
+import { failpoint } from "../../core/failpoint.ts";
 import type { Assignment as Offer } from "../../core/icl/schema.ts";
 import { JobDriver } from "../../core/jobs/driver.ts";
 import { type AccountPort, createEffects } from "../../core/jobs/effects.ts";
@@ -41,6 +42,7 @@ export class Assignment extends DurableObject<Env> {
   /** Saves the offer and starts the job. A repeat changes nothing. */
   async offer(node: string, offer: Offer): Promise<void> {
     if (this.#row.load() === null) this.#row.insert(newJob(node, offer, Date.now()));
+    if (__FAILPOINTS__) await failpoint("offer.saved", node, offer.jobId);
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now());
   }
 
@@ -76,6 +78,7 @@ export class Assignment extends DurableObject<Env> {
     const retryMs = Date.now() + backoffMs(this.#untold, REPORT_RETRY);
     if (wakeMs !== null) return this.#untold === 0 ? wakeMs : Math.min(wakeMs, retryMs);
     if (this.#untold > 0) return retryMs;
+    if (__FAILPOINTS__) await failpoint("end.told", job.node, job.jobId);
     this.#row.forgetAnswer();
     return null;
   }
@@ -92,6 +95,7 @@ export class Assignment extends DurableObject<Env> {
     try {
       const node = this.env.NODE.getByName(job.node);
       await node.jobMoved(job.jobId, job.role, job.state, { outcome: job.outcome, failure: job.failure });
+      if (__FAILPOINTS__) await failpoint("report.unmarked", job.node, job.jobId);
       this.#row.setReportedState(job.state);
       return true;
     } catch (error) {
@@ -113,6 +117,7 @@ export class Assignment extends DurableObject<Env> {
     if (job === null || this.#row.projectedVersion() === job.version) return true;
     try {
       await writeJob(this.env.DB, job, Date.now());
+      if (__FAILPOINTS__) await failpoint("history.unmarked", job.node, job.jobId);
       this.#row.setProjectedVersion(job.version);
       return true;
     } catch (error) {

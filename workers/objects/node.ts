@@ -6,6 +6,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { type Failure, toFailure } from "../../core/errors.ts";
 import type { EncryptedOutputKey } from "../../core/executor/executor.ts";
+import { failpoint } from "../../core/failpoint.ts";
 import type { Role } from "../../core/icl/schema.ts";
 import { backendNameOf } from "../../core/inference/backend.ts";
 import { holdsSlot, type JobFailure, type JobState, type Outcome } from "../../core/jobs/job.ts";
@@ -147,6 +148,7 @@ export class Node extends DurableObject<Env> {
   async recordCommitment(entry: GuardEntry): Promise<Result<null, string>> {
     const recorded = this.#guard.record(entry, Date.now());
     const context = this.#open();
+    if (__FAILPOINTS__) await failpoint("guard.recorded", this.#store.get("address") ?? "", entry.jobId);
     if (!recorded.ok && context !== null) tell(context, "error", "guard.refused", { jobId: entry.jobId });
     return recorded;
   }

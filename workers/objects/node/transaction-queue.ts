@@ -8,6 +8,7 @@ import type { Call } from "../../../core/chain/calls.ts";
 import type { ChainClient } from "../../../core/chain/rpc.ts";
 import { broadcast, nextNonce, prepare, receiptOf } from "../../../core/chain/transaction.ts";
 import { type Failure, toFailure } from "../../../core/errors.ts";
+import { failpoint } from "../../../core/failpoint.ts";
 import type { Clock, Log } from "../../../core/ports.ts";
 import type { Signer } from "../../../core/signer.ts";
 
@@ -132,12 +133,15 @@ export class TransactionQueue {
   /** Signs, sends and follows one transaction. True when it reached its end. */
   async #advance(row: StoredRow): Promise<boolean> {
     const { client } = this.#parts;
+    if (__FAILPOINTS__ && row.state === "queued") await this.#reached("transaction.queued", row);
     const signed = row.state === "queued" ? await this.#sign(client, row) : row;
+    if (__FAILPOINTS__ && row.state === "queued") await this.#reached("transaction.signed", row);
     if (signed.raw === null || signed.hash === null) throw new Error("a signed transaction without bytes");
     const startedMs = this.#parts.clock.now();
     for (let sent = 0; this.#parts.clock.now() - startedMs < RECEIPT_WAIT_MS; ) {
       const receipt = await receiptOf(client, signed.hash as `0x${string}`);
       if (receipt.state !== "pending") {
+        if (__FAILPOINTS__) await this.#reached("transaction.mined", row);
         const { state, gasUsed, feeWei } = receipt;
         const error = state === "reverted" ? receipt.reason : null;
         const confirmed = state === "success" ? "confirmed" : "reverted";
@@ -147,6 +151,7 @@ export class TransactionQueue {
       if (sent < BROADCASTS && this.#parts.clock.now() - startedMs >= sent * REBROADCAST_MS) {
         sent++;
         const outcome = await broadcast(client, signed.raw as `0x${string}`);
+        if (__FAILPOINTS__) await this.#reached("transaction.sent", row);
         if (outcome === "nonce-used") return this.#settleUsedNonce(client, signed);
       }
       await this.#parts.clock.sleep(RECEIPT_POLL_MS);
@@ -178,6 +183,10 @@ export class TransactionQueue {
     this.#parts.log("warn", "transaction.nonce-taken", { purpose: row.purpose, nonce: row.nonce ?? -1 });
     this.#save({ ...row, state: "queued", nonce: null, raw: null, hash: null });
     return true;
+  }
+
+  #reached(point: string, row: StoredRow): Promise<void> {
+    return failpoint(point, this.#parts.signer.address, row.jobId ?? "");
   }
 
   #head(): StoredRow | null {

@@ -5,6 +5,7 @@
  */
 import { attest, needsRenewal } from "../../../../core/attestation/attest.ts";
 import { NodeError, toFailure } from "../../../../core/errors.ts";
+import { failpoint } from "../../../../core/failpoint.ts";
 import { type NodeContext, tell } from "../context.ts";
 import { examineBackends, servedModels } from "./models.ts";
 
@@ -35,6 +36,7 @@ export async function attestNow(context: NodeContext, why: string): Promise<void
     tier: kit.settings.tier,
     clock: kit.clock,
   });
+  if (__FAILPOINTS__) await failpoint("certificate.unsaved", signer.address);
   store.set("certificate", certificate);
   store.set("attestedModels", models);
   tell(context, "info", "certificate.issued", {

@@ -2,6 +2,8 @@
  * Polls for assignments and takes on what it can serve. An offer is saved in the node's index, then handed to its
  * Assignment object, which saves its own row before it claims: no claimed job can be forgotten in between.
  */
+
+import { failpoint } from "../../../../core/failpoint.ts";
 import type { Assignment as Offer } from "../../../../core/icl/schema.ts";
 import { admit, type Capacity } from "../../../../core/node/admission.ts";
 import { assignmentName } from "../../names.ts";
@@ -26,6 +28,7 @@ export async function pollDuty(context: NodeContext): Promise<void> {
     suspectForgotten(context, error);
     throw error;
   }
+  if (__FAILPOINTS__ && context.jobs.unhanded().length > 0) await failpoint("offer.indexed", context.signer.address);
   await handOver(context);
 }
 
@@ -65,6 +68,7 @@ async function handOver(context: NodeContext): Promise<void> {
       try {
         const stub = env.ASSIGNMENT.getByName(assignmentName(signer.address, offer.jobId));
         await stub.offer(signer.address, offer);
+        if (__FAILPOINTS__) await failpoint("offer.handed", signer.address, offer.jobId);
         jobs.handed(offer.jobId);
       } catch (error) {
         const reason = error instanceof Error ? error.name : typeof error;
