@@ -15,7 +15,7 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
-          include: ["{core,devnet,cli,contracts,scripts}/**/*.test.ts", "test/unit/**/*.test.ts"],
+          include: ["{core,devnet,cli,contracts,scripts}/**/*.test.ts", "test/{unit,fuzz}/**/*.test.ts"],
         },
       },
       {
