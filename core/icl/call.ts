@@ -8,7 +8,7 @@ import type { Clock, Fetch } from "../ports.ts";
 import type { Signer } from "../signer.ts";
 import { faultyFields } from "./faulty-fields.ts";
 import { parseLossless } from "./json.ts";
-import { type CallContext, malformedError, refusalError, transportError } from "./refusal.ts";
+import { type CallContext, isNotableSkew, malformedError, refusalError, transportError } from "./refusal.ts";
 import { authHeaders } from "./sign.ts";
 
 export interface CallerOptions {
@@ -37,6 +37,7 @@ export interface Caller {
   find<T>(call: Call<T>, absent: readonly number[]): Promise<T | null>;
   contextOf(call: Call<unknown>): CallContext;
   clockSkewMs(): number | null;
+  clockCorrectionMs(): number;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -49,6 +50,9 @@ export function createCaller(options: CallerOptions): Caller {
   const host = new URL(endpoint).host;
   let clockSkewMs: number | null = null;
 
+  // A timestamp decides only whether the request is taken: there the coordinator's clock is the safe one to follow.
+  const clockCorrectionMs = () => (isNotableSkew(clockSkewMs) ? clockSkewMs : 0);
+
   const contextOf = ({ name, body }: Call<unknown>): CallContext => {
     return { name, method: body === undefined ? "GET" : "POST", host, clockSkewMs };
   };
@@ -56,12 +60,12 @@ export function createCaller(options: CallerOptions): Caller {
   const exchange = async (call: Call<unknown>): Promise<TextReply> => {
     const text = call.body === undefined ? "" : JSON.stringify(call.body);
     const sentMs = clock.now();
-    const headers = await authHeaders(signer, text, sentMs / 1000);
+    const headers = await authHeaders(signer, text, (sentMs + clockCorrectionMs()) / 1000);
     const init = call.body === undefined ? { headers } : { method: "POST", headers, body: text };
     const request = new Request(`${endpoint}${call.path}`, init);
     try {
       const reply = await requestText(fetch, clock, request, { timeoutMs, maxBytes: MAX_BYTES });
-      clockSkewMs = skewOf(reply.headers.get("date"), sentMs, clock.now()) ?? clockSkewMs;
+      clockSkewMs = skewOf(reply.headers, sentMs, clock.now()) ?? clockSkewMs;
       return reply;
     } catch (error) {
       throw error instanceof TransportError ? transportError(error, contextOf(call)) : error;
@@ -76,6 +80,7 @@ export function createCaller(options: CallerOptions): Caller {
   return {
     contextOf,
     clockSkewMs: () => clockSkewMs,
+    clockCorrectionMs,
     send: async (call) => read(call, await exchange(call)),
     async find(call, absent) {
       const reply = await exchange(call);
@@ -97,7 +102,10 @@ function parseReply<T>(text: string, shape: z.ZodType<T>, context: CallContext):
 }
 
 /** The server's clock less ours, in ms: a Date header has whole seconds, and was written somewhere in between. */
-function skewOf(date: string | null, sentMs: number, receivedMs: number): number | null {
+function skewOf(headers: Headers, sentMs: number, receivedMs: number): number | null {
+  const date = headers.get("date");
+  // A cache repeats an old date.
+  if (Number(headers.get("age") ?? 0) > 0) return null;
   const serverMs = date === null ? Number.NaN : Date.parse(date) + 500;
   return Number.isNaN(serverMs) ? null : Math.round(serverMs - (sentMs + receivedMs) / 2);
 }

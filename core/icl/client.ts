@@ -33,6 +33,8 @@ export interface IclClient {
   health(): Promise<{ status: string }>;
   /** The coordinator's clock less ours in ms, by its latest Date header (to about half a second); null before one came. */
   clockSkewMs(): number | null;
+  /** What to add to our clock to be on the coordinator's, ms: 0 unless the two are notably apart (30 s). */
+  clockCorrectionMs(): number;
 }
 
 /** What a coordinator answers about a node it does not know. */
@@ -56,7 +58,10 @@ export function createIclClient(options: IclClientOptions): IclClient {
         reply: wire.certificate,
       }),
     async heartbeat() {
-      const body = { nodeAddress: node, timestamp: String(Math.floor(clock.now() / 1000)) };
+      const body = {
+        nodeAddress: node,
+        timestamp: String(Math.floor((clock.now() + caller.clockCorrectionMs()) / 1000)),
+      };
       await caller.send({ name: "heartbeat", path: "/internal/heartbeat", body, reply: wire.heartbeatReply });
     },
     async assignments() {
@@ -91,5 +96,6 @@ export function createIclClient(options: IclClientOptions): IclClient {
     nodeRecord,
     health: () => caller.send({ name: "health", path: "/health", reply: wire.heartbeatReply }),
     clockSkewMs: () => caller.clockSkewMs(),
+    clockCorrectionMs: () => caller.clockCorrectionMs(),
   };
 }

@@ -20,6 +20,10 @@ export interface CallContext {
 /** Further apart than this, a coordinator that checks timestamps may refuse every signature. */
 const NOTABLE_SKEW_MS = 30_000;
 
+export function isNotableSkew(skewMs: number | null): skewMs is number {
+  return skewMs !== null && Math.abs(skewMs) >= NOTABLE_SKEW_MS;
+}
+
 const REATTEST = "The coordinator does not know this node (any more) or refuses its signature; the node attests again.";
 const REACH = "Check BLF_ICL_ENDPOINT and whether the coordinator is up. The node keeps trying.";
 
@@ -76,6 +80,6 @@ function lost(call: CallContext): Pick<NodeErrorInit, "retry" | "admitted"> {
 }
 
 function skewHint({ clockSkewMs }: CallContext): string {
-  if (clockSkewMs === null || Math.abs(clockSkewMs) < NOTABLE_SKEW_MS) return "";
+  if (!isNotableSkew(clockSkewMs)) return "";
   return ` This machine's clock is ${Math.round(Math.abs(clockSkewMs) / 1000)} s off the coordinator's: correct it.`;
 }

@@ -21,6 +21,7 @@ export const MAX_PROMPT_BLOB_BYTES = 4 * 1024 * 1024;
 /** Protocol §6. */
 export const GATEWAY_TIMEOUT_MS = 15_000;
 const CACHE_MS = 60_000;
+const PROBE_MAX_BYTES = 4_096;
 /** Two blobs of the largest size, or hundreds of usual ones. */
 const CACHE_BYTES = 2 * MAX_PROMPT_BLOB_BYTES;
 
@@ -55,7 +56,12 @@ export interface IpfsDownloader {
    */
   download(cid: string, accept?: undefined, signal?: AbortSignal): Promise<Bytes>;
   download<T>(cid: string, accept: (bytes: Bytes) => T | Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Whether any gateway answers at all, whatever it has. Throws `ipfs-unavailable` when none does. */
+  probe(): Promise<void>;
 }
+
+/** The empty block, which every gateway knows or can say that it does not. */
+const EMPTY_BLOCK = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
 
 /** Throws `settings` when a gateway is no http(s) URL. */
 export function createIpfsDownloader(options: IpfsDownloaderOptions): IpfsDownloader {
@@ -78,7 +84,21 @@ export function createIpfsDownloader(options: IpfsDownloaderOptions): IpfsDownlo
     return accept === undefined ? bytes : accept(bytes);
   }
 
-  return { download };
+  async function probe(): Promise<void> {
+    const block = accepted(EMPTY_BLOCK);
+    const faults: { host: string; fault: GatewayFault }[] = [];
+    for (const gateway of gateways) {
+      const answer = await gateway.ask(block, "raw", {
+        timeoutMs: options.gatewayTimeoutMs ?? GATEWAY_TIMEOUT_MS,
+        maxBytes: PROBE_MAX_BYTES,
+      });
+      if (answer.ok || !["unreachable", "refused"].includes(answer.refusal.kind)) return;
+      faults.push({ host: gateway.host, fault: answer.refusal });
+    }
+    throw failure(block, faults);
+  }
+
+  return { download, probe };
 }
 
 function gatewaysOf(options: IpfsDownloaderOptions): Gateway[] {

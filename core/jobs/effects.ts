@@ -5,7 +5,7 @@
  */
 import { commitmentFromDigest } from "../crypto/commitment.ts";
 import { outputKeyStoreJobId } from "../crypto/output-key-id.ts";
-import { NodeError } from "../errors.ts";
+import { type Failure, NodeError, toFailure } from "../errors.ts";
 import { type EncryptedOutputKey, EXECUTOR_VERSION, type Executor } from "../executor/executor.ts";
 import type { IclClient } from "../icl/client.ts";
 import type { JobStatus, LeaderResult, Role } from "../icl/schema.ts";
@@ -50,8 +50,8 @@ export interface EffectPorts {
   skipOutputKeyStorage: boolean;
   /** Saves that a claim is about to leave, before it does. */
   recordClaimSent(): void;
-  /** Told when the coordinator seems not to know the node any more. Must not throw. */
-  onUnknownNode(): void;
+  /** Told of every failure of an effect, so that the node can stop claiming before the next job meets it. Must not throw. */
+  onFailure(failure: Failure): void;
 }
 
 export function createEffects(ports: EffectPorts): PerformEffect {
@@ -59,7 +59,8 @@ export function createEffects(ports: EffectPorts): PerformEffect {
     try {
       return await perform(ports, kind, job, signal);
     } catch (error) {
-      if (error instanceof NodeError && error.code === "icl-unknown-node") ports.onUnknownNode();
+      // An effect that was called off says nothing about what it asked.
+      if (!signal.aborted) ports.onFailure(toFailure(error));
       throw error;
     }
   };
@@ -104,7 +105,10 @@ async function claim(ports: EffectPorts, job: Job): Promise<EffectResult> {
       type: "claimed",
       keyHandles: { high: String(reply.kpHighHandle), low: String(reply.kpLowHandle) },
       outputKey,
-      ...(reply.claimDeadline === undefined ? {} : { claimDeadlineSec: reply.claimDeadline }),
+      // Deadlines are the coordinator's time; the job's are ours.
+      ...(reply.claimDeadline === undefined
+        ? {}
+        : { claimDeadlineSec: reply.claimDeadline - Math.round(ports.icl.clockCorrectionMs() / 1000) }),
       sentAtMs,
     },
   };

@@ -138,8 +138,12 @@ export function newJob(node: string, offer: Assignment, nowMs: number): Job {
   };
 }
 
+export function isFinalState(state: JobState): boolean {
+  return state === "settled" || state === "failed";
+}
+
 export function isFinal(job: Job): boolean {
-  return job.state === "settled" || job.state === "failed";
+  return isFinalState(job.state);
 }
 
 /**
@@ -158,4 +162,16 @@ export function isUnsubmitted(state: JobState): boolean {
 /** Whether the Node object must hear of a job's entering this state: a slot is free, or its word is given, or it is over. */
 export function concernsNode(role: Role, state: JobState): boolean {
   return !isUnsubmitted(state) || (state === "answered" && !holdsSlot(role, state));
+}
+
+/** What the Node object is told of a job. */
+export interface JobReport {
+  jobId: string;
+  role: Role;
+  modelId: string;
+  state: JobState;
+  outcome: Outcome | null;
+  failure: JobFailure | null;
+  /** What the job's end says about this node (core/node/failures.ts). */
+  standing: "failure" | "success" | "neutral";
 }

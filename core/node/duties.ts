@@ -14,6 +14,9 @@ export const DUTIES = [
   "earnings",
   "history",
   "transactions",
+  "probes",
+  "revive",
+  "retention",
 ] as const;
 export type Duty = (typeof DUTIES)[number];
 
@@ -37,6 +40,12 @@ export interface DutyIntervals {
   history: number;
   /** Transactions whose receipt is still out. */
   transactions: number;
+  /** Asking what failed three times in a row whether it is back. */
+  probes: number;
+  /** Waking jobs that have not been heard of: an alarm may be lost. */
+  revive: number;
+  /** Deleting history that is older than the settings keep. */
+  retention: number;
 }
 
 export const DEFAULT_INTERVALS: DutyIntervals = {
@@ -49,6 +58,9 @@ export const DEFAULT_INTERVALS: DutyIntervals = {
   earnings: 600_000,
   history: 5_000,
   transactions: 5_000,
+  probes: 5_000,
+  revive: 60_000,
+  retention: 3_600_000,
 };
 
 /**

@@ -54,6 +54,8 @@ export interface Settings {
   skipOutputKeyStorage: boolean;
   keyPoolSize: number;
   knownCheckSec: number;
+  /** 0: do not look for another copy of this node at the first start. */
+  copyCheckSec: number;
   logLevel: LogLevel;
   adminToken?: Secret;
   spendToken?: Secret;
@@ -102,6 +104,7 @@ export function buildSettings(values: Values, modelsGiven: boolean): Settings {
     skipOutputKeyStorage: values.BLF_SKIP_OUTPUT_KEY_STORAGE,
     keyPoolSize: values.BLF_KEY_POOL_SIZE,
     knownCheckSec: values.BLF_KNOWN_CHECK_SECONDS,
+    copyCheckSec: values.BLF_COPY_CHECK_SECONDS,
     logLevel: values.BLF_LOG_LEVEL,
     ...present("adminToken", values.BLF_ADMIN_TOKEN),
     ...present("spendToken", values.BLF_SPEND_TOKEN),

@@ -26,6 +26,11 @@ export const limitsShape = {
     description: "Output keys proven ahead of time, 0 to 64; 0 proves each key within its job.",
     fix: "Set BLF_KEY_POOL_SIZE to a number from 0 to 64.",
   }),
+  BLF_COPY_CHECK_SECONDS: defaulted(textTo(readInteger(0, 3600)), "120", {
+    description:
+      "How long a deployment without state of its own stays silent when the coordinator heard of its address a moment ago, so that two copies of one node never work at once, in seconds; 0 does not look.",
+    fix: "Set BLF_COPY_CHECK_SECONDS to a number from 0 to 3600.",
+  }),
   BLF_KNOWN_CHECK_SECONDS: defaulted(textTo(readInteger(10, 3600)), "120", {
     description: "Seconds between two looks at whether the coordinator still knows the node, 10 to 3600.",
     fix: "Set BLF_KNOWN_CHECK_SECONDS to a number from 10 to 3600.",

@@ -124,7 +124,7 @@ describe("pause, resume and drain", () => {
     );
     expect(await asked).toMatchObject({ status: "ACCEPTED" });
     await node.api("/api/drain", { method: "POST" });
-    expect(await node.api("/api/status")).toMatchObject({ nodes: [{ state: "paused", pause: { reason: "drained" } }] });
+    expect(await node.api("/api/status")).toMatchObject({ nodes: [{ state: "paused", holds: [{ code: "drained" }] }] });
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { EdgeNode } from "../../devnet/edge-nodes.ts";
 import { DEVNET_WRONG_MODEL_KEY, modelSettings } from "../../devnet/network.ts";
 import type { UserResult } from "../../devnet/user/user.ts";
 import { eventually } from "../eventually.ts";
@@ -9,6 +10,8 @@ const WRONG = 2;
 
 let rig: Rig;
 const results: UserResult[] = [];
+/** What held the wrong node after each round. */
+const held: string[][] = [];
 
 beforeAll(async () => {
   rig = await startRig({
@@ -18,10 +21,24 @@ beforeAll(async () => {
       ...(index === WRONG ? { GROQ_API_KEY: DEVNET_WRONG_MODEL_KEY } : {}),
     }),
   });
-  for (let round = 0; round < 3; round++) results.push(await rig.ask(MODEL, `Round ${round}: who is right?`));
+  for (let round = 0; round < 3; round++) {
+    results.push(await rig.ask(MODEL, `Round ${round}: who is right?`));
+    // Two lost jobs in a row stop a node until its operator says otherwise.
+    await eventually("the wrong node's count", async () => {
+      const { nodes } = (await wrongNode().api("/api/status")) as { nodes: { failures: { inARow: number } }[] };
+      return nodes[0]?.failures.inARow === round + 1 ? true : undefined;
+    });
+    held.push(await holdsOf(wrongNode()));
+    await wrongNode().api("/api/resume", { method: "POST" });
+  }
 });
 
 afterAll(() => rig.stop());
+
+async function holdsOf(node: EdgeNode): Promise<string[]> {
+  const { nodes } = (await node.api("/api/status")) as { nodes: { holds: { code: string }[] }[] };
+  return (nodes[0]?.holds ?? []).map(({ code }) => code);
+}
 
 function wrongNode() {
   const node = rig.nodes[WRONG];
@@ -50,6 +67,10 @@ describe("a node whose model answers differently", () => {
       "REJECT",
       "REJECT",
     ]);
+  });
+
+  it("is stopped by its own count before a third loss, and again by the first one after the operator's resume", () => {
+    expect(held).toEqual([[], ["failures"], ["failures"]]);
   });
 
   it("sees its own lost jobs settled, each node with one commitment a job", async () => {

@@ -24,6 +24,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
       BLF_MODELS: "mock:demo",
       BLF_ADMIN_TOKEN: "an-admin-token-of-the-test",
       BLF_LOG_LEVEL: "ERROR",
+      // Each test file starts from nothing, on a network that has heard of these nodes a moment ago.
+      BLF_COPY_CHECK_SECONDS: "0",
     }),
   );
   // Asked once to begin and then until there is a result: workerd need not hold a connection for a whole job.

@@ -148,11 +148,11 @@ describe("a node object", () => {
     await api("/api/pause", { method: "POST", body: JSON.stringify({ node: addresses[0], reason: "maintenance" }) });
     expect(await snapshot(0)).toMatchObject({
       state: "paused",
-      pause: { reason: "maintenance", by: "operator" },
+      holds: [{ code: "operator", reason: "maintenance", blocks: "everything", ends: "operator" }],
     });
     expect(await snapshot(1)).toMatchObject({ state: "running" });
     await api("/api/resume", { method: "POST", body: JSON.stringify({ node: addresses[0]?.toLowerCase() }) });
-    expect(await snapshot(0)).toMatchObject({ state: "running", pause: null });
+    expect(await snapshot(0)).toMatchObject({ state: "running", holds: [] });
   });
 
   it("refuses a command for a node that is not ours", async () => {

@@ -11,6 +11,8 @@ import type { Assignment as Offer } from "../../core/icl/schema.ts";
 import { JobDriver } from "../../core/jobs/driver.ts";
 import { type AccountPort, createEffects } from "../../core/jobs/effects.ts";
 import { concernsNode, isFinal, type Job, newJob } from "../../core/jobs/job.ts";
+import { dependencyOf } from "../../core/node/breakers.ts";
+import { standingOf } from "../../core/node/failures.ts";
 import { backoffMs } from "../../core/retry.ts";
 import type { Signer } from "../../core/signer.ts";
 import { writeJob } from "../adapters/history.ts";
@@ -24,6 +26,8 @@ const SAFETY_ALARM_MS = 2_000;
 const REPORT_RETRY = { baseMs: 5_000, maxMs: 300_000 };
 /** How soon an alarm that failed as a whole is tried again. */
 const ALARM_RETRY_MS = 5_000;
+/** An alarm this far in the past will not fire any more. */
+const ALARM_LOST_MS = 30_000;
 /** How soon to look again when the settings do not allow work. */
 const UNCONFIGURED_RETRY_MS = 30_000;
 
@@ -44,6 +48,22 @@ export class Assignment extends DurableObject<Env> {
     if (this.#row.load() === null) this.#row.insert(newJob(node, offer, Date.now()));
     if (__FAILPOINTS__) await failpoint("offer.saved", node, offer.jobId);
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now());
+  }
+
+  /**
+   * Makes sure that the job has a next moment: an alarm may be lost, or lie in the past and never fire.
+   * @returns false where this object holds no job
+   */
+  async wake(): Promise<boolean> {
+    const job = this.#row.load();
+    if (job === null) return false;
+    const alarm = await this.ctx.storage.getAlarm();
+    const lost = alarm === null || alarm < Date.now() - ALARM_LOST_MS;
+    const done = isFinal(job) && this.#row.reportedState() === job.state;
+    if (lost && !done) await this.ctx.storage.setAlarm(Date.now());
+    // The Node object asks because it has not heard: it may have lost a report that was confirmed.
+    else if (done) await this.#report(true);
+    return true;
   }
 
   /** The job's record as the API shows it: without the wrapped key. */
@@ -89,12 +109,14 @@ export class Assignment extends DurableObject<Env> {
     return reported && projected;
   }
 
-  async #report(): Promise<boolean> {
+  async #report(again = false): Promise<boolean> {
     const job = this.#row.load();
-    if (job === null || !concernsNode(job.role, job.state) || this.#row.reportedState() === job.state) return true;
+    if (job === null || !concernsNode(job.role, job.state)) return true;
+    if (!again && this.#row.reportedState() === job.state) return true;
     try {
       const node = this.env.NODE.getByName(job.node);
-      await node.jobMoved(job.jobId, job.role, job.state, { outcome: job.outcome, failure: job.failure });
+      const { jobId, role, modelId, state, outcome, failure } = job;
+      await node.jobMoved({ jobId, role, modelId, state, outcome, failure, standing: standingOf(job) });
       if (__FAILPOINTS__) await failpoint("report.unmarked", job.node, job.jobId);
       this.#row.setReportedState(job.state);
       return true;
@@ -136,7 +158,7 @@ export class Assignment extends DurableObject<Env> {
       store: this.#row,
       clock: kit.clock,
       log: kit.log,
-      perform: this.#effects(kit, signer, () => driver.apply({ type: "claim-sent" })),
+      perform: this.#effects(kit, signer, job.modelId, () => driver.apply({ type: "claim-sent" })),
       onMoved: (moved) => {
         this.ctx.waitUntil(this.#project());
         // The end is reported when the driver has let go of the job.
@@ -147,7 +169,7 @@ export class Assignment extends DurableObject<Env> {
     return driver;
   }
 
-  #effects(kit: Kit, signer: Signer, recordClaimSent: () => void) {
+  #effects(kit: Kit, signer: Signer, modelId: string, recordClaimSent: () => void) {
     const node = () => this.env.NODE.getByName(signer.address);
     const permits: PermitStore = {
       load: () => node().loadPermit(),
@@ -171,12 +193,14 @@ export class Assignment extends DurableObject<Env> {
       clock: kit.clock,
       skipOutputKeyStorage: kit.settings.skipOutputKeyStorage,
       recordClaimSent,
-      onUnknownNode: () =>
+      onFailure: (failure) => {
+        if (failure.code !== "icl-unknown-node" && dependencyOf(failure.code, modelId) === null) return;
         this.ctx.waitUntil(
           node()
-            .coordinatorForgot()
+            .effectFailed(modelId, failure)
             .catch(() => undefined),
-        ),
+        );
+      },
     });
   }
 }

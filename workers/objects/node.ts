@@ -7,20 +7,27 @@ import { DurableObject } from "cloudflare:workers";
 import { type Failure, toFailure } from "../../core/errors.ts";
 import type { EncryptedOutputKey } from "../../core/executor/executor.ts";
 import { failpoint } from "../../core/failpoint.ts";
-import type { Role } from "../../core/icl/schema.ts";
 import { backendNameOf } from "../../core/inference/backend.ts";
-import { holdsSlot, type JobFailure, type JobState, type Outcome } from "../../core/jobs/job.ts";
+import { holdsSlot, isFinalState, type JobReport } from "../../core/jobs/job.ts";
 import { DEFAULT_INTERVALS, type Duty, DutySchedule } from "../../core/node/duties.ts";
 import type { Result } from "../../core/result.ts";
 import type { Env } from "../env.ts";
 import { cofheOf, createKit, iclOf, wire } from "../wiring.ts";
 import { CommitGuardTable, type GuardEntry } from "./node/commit-guard.ts";
 import { type LiveState, type NodeContext, newLiveState, tell } from "./node/context.ts";
+import {
+  type DependencyFailure,
+  noteDependencyFailure,
+  noteDependencySuccess,
+  probesDuty,
+} from "./node/dependencies.ts";
 import { chainDuty } from "./node/duties/chain.ts";
 import { attestNow, heartbeatDuty, knownDuty, noteFailure, watchdogDuty } from "./node/duties/coordinator.ts";
 import { earningsDuty } from "./node/duties/earnings.ts";
 import { modelList, modelsDuty } from "./node/duties/models.ts";
 import { pollDuty } from "./node/duties/poll.ts";
+import { reviveDuty } from "./node/duties/revive.ts";
+import { announceHolds, countEnd, endHolds, onProbation, putHold } from "./node/guards.ts";
 import { JobIndex } from "./node/job-index.ts";
 import { Outbox } from "./node/outbox.ts";
 import { type GrantReply, grantOutputKey } from "./node/output-key-grant.ts";
@@ -38,7 +45,13 @@ const ALARM_LOST_MS = 30_000;
 /** Hints are unsigned: at most one poll a second comes of them. */
 const HINT_MIN_MS = 1_000;
 /** Duties whose own pace is too slow to wait for after a failure: without them nothing is claimed, or nothing is known. */
-const RETRY_SOON_MS: Partial<Record<Duty, number>> = { watchdog: 15_000, known: 15_000, models: 30_000, chain: 60_000 };
+const RETRY_SOON_MS: Partial<Record<Duty, number>> = {
+  heartbeat: 15_000,
+  watchdog: 15_000,
+  known: 15_000,
+  models: 30_000,
+  chain: 60_000,
+};
 export type CommandReply = { ok: true } | { ok: false; failure: Failure };
 
 export class Node extends DurableObject<Env> {
@@ -46,7 +59,7 @@ export class Node extends DurableObject<Env> {
   readonly #jobs: JobIndex;
   readonly #guard: CommitGuardTable;
   readonly #outbox: Outbox;
-  readonly #live: LiveState = newLiveState();
+  readonly #live: LiveState = newLiveState(Date.now());
   #context: NodeContext | null = null;
   #lastHintMs = 0;
 
@@ -119,18 +132,15 @@ export class Node extends DurableObject<Env> {
   }
 
   async pause(reason: string): Promise<CommandReply> {
-    return this.#decide((context) => {
-      this.#store.set("pause", { reason, by: "operator", atMs: Date.now() });
-      tell(context, "warn", "node.paused", { reason, by: "operator" });
-    });
+    return this.#decide((context) => putHold(context, "operator", reason));
   }
 
   async resume(): Promise<CommandReply> {
     return this.#decide((context) => {
-      this.#store.clear("pause");
-      this.#store.clear("draining");
+      endHolds(context);
       context.schedule.hasten("poll", Date.now());
-      tell(context, "info", "node.resumed", { by: "operator" });
+      context.schedule.hasten("watchdog", Date.now());
+      tell(context, "info", "node.resumed", { by: "operator", onProbation: onProbation(this.#store) });
     });
   }
 
@@ -169,24 +179,30 @@ export class Node extends DurableObject<Env> {
   }
 
   /** A job entered a state that matters here: its slot may be free, or it is over. */
-  async jobMoved(
-    jobId: string,
-    role: Role,
-    state: JobState,
-    end: { outcome: Outcome | null; failure: JobFailure | null },
-  ): Promise<void> {
-    this.#jobs.moved(jobId, state, holdsSlot(role, state), Date.now());
+  async jobMoved(report: JobReport): Promise<void> {
+    const { jobId, role, modelId, state, outcome, failure, standing } = report;
     const context = this.#open();
-    if (context === null) return;
+    // Recording the end and counting it happen together, so that a report that is repeated counts once.
+    if (context === null) throw new Error("the node's settings are at fault: the report is repeated later");
+    this.ctx.storage.transactionSync(() => {
+      if (!this.#jobs.moved(jobId, state, holdsSlot(role, state), Date.now())) return;
+      const code = failure?.code ?? `outcome-${outcome ?? "unknown"}`;
+      if (isFinalState(state)) countEnd(context, { jobId, code }, standing);
+      noteDependencySuccess(context, role, modelId, state);
+    });
     if (state === "failed") context.transactions.cancelUnsigned(jobId);
-    if (end.failure?.code === "model-key") this.#distrustKey(context, jobId);
-    if (end.outcome === "accepted") context.schedule.hasten("earnings", Date.now(), 5_000);
+    if (failure?.code === "model-key") this.#distrustKey(context, jobId);
+    if (outcome === "accepted") context.schedule.hasten("earnings", Date.now(), 5_000);
     this.#pauseWhenDrained(context);
   }
 
-  /** One of its jobs was told that the coordinator does not know this node. */
-  async coordinatorForgot(): Promise<void> {
-    this.#open()?.schedule.hasten("known", Date.now());
+  /** An effect of one of its jobs failed: what it met, the next job would meet too. */
+  async effectFailed(modelId: string, failure: DependencyFailure): Promise<void> {
+    const context = this.#open();
+    if (context === null) return;
+    if (failure.code === "icl-unknown-node") context.schedule.hasten("known", Date.now());
+    noteDependencyFailure(context, modelId, failure);
+    announceHolds(context);
   }
 
   async #arm(): Promise<void> {
@@ -196,6 +212,7 @@ export class Node extends DurableObject<Env> {
   async #doDue(): Promise<void> {
     const context = this.#open();
     if (context === null) return;
+    announceHolds(context);
     const duties = context.schedule.take(Date.now()).map((duty) => this.#perform(context, duty));
     // A timer left behind would keep the object awake, and billed, between ticks.
     const timer = new AbortController();
@@ -257,6 +274,12 @@ export class Node extends DurableObject<Env> {
         return this.#outbox.flush(this.env.DB);
       case "transactions":
         return context.transactions.run();
+      case "probes":
+        return probesDuty(context);
+      case "revive":
+        return reviveDuty(context);
+      case "retention":
+        return Promise.resolve();
     }
   }
 
@@ -271,8 +294,7 @@ export class Node extends DurableObject<Env> {
   #pauseWhenDrained(context: NodeContext): void {
     if (this.#store.get("draining") !== true || this.#jobs.unsubmitted().length > 0) return;
     this.#store.clear("draining");
-    this.#store.set("pause", { reason: "drained", by: "operator", atMs: Date.now() });
-    tell(context, "info", "node.drained", {});
+    putHold(context, "drained", "drained, as the operator asked");
   }
 
   /** The node's working parts; null while the settings are at fault or name another key. */

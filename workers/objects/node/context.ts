@@ -2,6 +2,8 @@
 import type { IclClient } from "../../../core/icl/client.ts";
 import type { BackendName } from "../../../core/inference/backend.ts";
 import type { DutySchedule } from "../../../core/node/duties.ts";
+import type { HoldCode } from "../../../core/node/holds.ts";
+import { type BeatWatch, newWatch } from "../../../core/node/second-copy.ts";
 import type { Signer } from "../../../core/signer.ts";
 import type { Env } from "../../env.ts";
 import type { Kit } from "../../wiring.ts";
@@ -12,6 +14,15 @@ import type { TransactionQueue } from "./transaction-queue.ts";
 
 /** Lost on eviction, and rebuilt by doing every duty once. */
 export interface LiveState {
+  startedAtMs: number;
+  /** Heartbeats heard and sent, to notice a second copy of this node. */
+  watch: BeatWatch;
+  /** While a new deployment finds out whether it is alone: since when, and what it saw. */
+  copyCheck: { sinceMs: number; changedAtMs: number; lastSec: number; changes: number } | null;
+  /** Holds that the operator has been told of. */
+  announced: Set<HoldCode>;
+  /** Whether the operator has been told that the clocks differ. */
+  clockTold: boolean;
   lastPollOkMs: number | null;
   lastHeartbeatOkMs: number | null;
   lastError: { code: string; message: string; hint: string; atMs: number } | null;
@@ -29,8 +40,13 @@ export interface LiveState {
   beats: { hourMs: number; sent: number; failed: number };
 }
 
-export function newLiveState(): LiveState {
+export function newLiveState(nowMs: number): LiveState {
   return {
+    startedAtMs: nowMs,
+    watch: newWatch(Math.floor(nowMs / 1000)),
+    copyCheck: null,
+    announced: new Set(),
+    clockTold: false,
     lastPollOkMs: null,
     lastHeartbeatOkMs: null,
     lastError: null,

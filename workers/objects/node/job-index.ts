@@ -4,7 +4,7 @@
  * its own row; until then the offer is handed over again.
  */
 import type { Assignment as Offer } from "../../../core/icl/schema.ts";
-import { isUnsubmitted, JOB_STATES, type JobState } from "../../../core/jobs/job.ts";
+import { isFinalState, JOB_STATES, type JobState } from "../../../core/jobs/job.ts";
 
 export interface IndexedJob {
   jobId: string;
@@ -69,17 +69,19 @@ export class JobIndex {
     this.#sql.exec("UPDATE jobs SET handed = 1, offer = NULL WHERE job_id = ?", jobId);
   }
 
-  /** Records a state. Reports may overtake one another: a job never goes back. */
-  moved(jobId: string, state: JobState, open: boolean, nowMs: number): void {
+  /** Records a state; false when it was known. Reports may overtake one another, and repeat: a job never goes back. */
+  moved(jobId: string, state: JobState, open: boolean, nowMs: number): boolean {
     const known = this.get(jobId);
-    if (known === null || JOB_STATES.indexOf(known.state) > JOB_STATES.indexOf(state)) return;
+    if (known === null || isFinalState(known.state)) return false;
+    if (JOB_STATES.indexOf(known.state) >= JOB_STATES.indexOf(state)) return false;
     this.#sql.exec("UPDATE jobs SET state = ?, open = ?, at = ? WHERE job_id = ?", state, open ? 1 : 0, nowMs, jobId);
-    if (isUnsubmitted(state)) return;
+    if (!isFinalState(state)) return true;
     this.#sql.exec(
       `DELETE FROM jobs WHERE job_id IN
         (SELECT job_id FROM jobs WHERE state IN ('settled', 'failed') ORDER BY at DESC LIMIT -1 OFFSET ?)`,
       KEEP_FINISHED,
     );
+    return true;
   }
 
   /** Jobs that hold a slot. */
@@ -90,6 +92,11 @@ export class JobIndex {
   /** Jobs that the coordinator still waits for. */
   unsubmitted(): IndexedJob[] {
     return this.#list("WHERE state NOT IN ('submitted', 'settled', 'failed') ORDER BY at");
+  }
+
+  /** Jobs that have not come to their end. */
+  unfinished(): IndexedJob[] {
+    return this.#list("WHERE state NOT IN ('settled', 'failed') ORDER BY at");
   }
 
   get(jobId: string): IndexedJob | null {

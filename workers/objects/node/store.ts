@@ -3,11 +3,13 @@
  * one JSON document a key. Written only when something changed, because every row counts on Cloudflare's free plan.
  */
 import type { NodeCertificate } from "../../../core/attestation/attest.ts";
+import type { Breakers } from "../../../core/node/breakers.ts";
+import type { FailureCount } from "../../../core/node/failures.ts";
+import type { StandingHold } from "../../../core/node/holds.ts";
 
-export interface Pause {
+/** A hold that only the operator's resume ends. */
+export interface StoredHold {
   reason: string;
-  /** Who paused it: the operator, or a rule of the node. */
-  by: "operator" | "node";
   atMs: number;
 }
 
@@ -19,6 +21,8 @@ export interface ChainView {
   lastHeartbeatSec: number;
   ethWei: string;
   blindWei: string | null;
+  /** Null where the RPC did not say. */
+  gasPriceWei: string | null;
   stake: { staked: string; unbonding: string; consecutiveFailures: number; active: boolean } | null;
 }
 
@@ -34,7 +38,11 @@ interface Documents {
   certificate: NodeCertificate;
   /** The models the certificate was asked for: the coordinator picks nodes by them. */
   attestedModels: string[];
-  pause: Pause;
+  holds: Partial<Record<StandingHold, StoredHold>>;
+  failures: FailureCount;
+  breakers: Breakers;
+  /** That no other copy of this node was seen when this deployment began. */
+  alone: true;
   draining: boolean;
   permit: string;
   chain: ChainView;

@@ -85,6 +85,11 @@ export class TransactionQueue {
     return this.#rows("WHERE purpose = ?", purpose)[0] ?? null;
   }
 
+  /** Since when the oldest transaction without a receipt has been waiting, ms; null where none is. */
+  waitingSinceMs(): number | null {
+    return this.#head()?.createdAtMs ?? null;
+  }
+
   get blocked(): Failure | null {
     return this.#blocked;
   }

@@ -6,11 +6,15 @@ import { heartbeatCall } from "../../../../core/chain/calls.ts";
 import { readNodeView } from "../../../../core/chain/reads.ts";
 import { chainHeartbeatDue } from "../../../../core/node/duties.ts";
 import { type NodeContext, tell } from "../context.ts";
+import { pauseOnFailures } from "../guards.ts";
 
 export async function chainDuty(context: NodeContext): Promise<void> {
   const { kit, signer, store, transactions } = context;
   const { contracts } = kit.settings;
-  const view = await readNodeView(kit.chain, contracts, signer.address);
+  const [view, gasPriceWei] = await Promise.all([
+    readNodeView(kit.chain, contracts, signer.address),
+    kit.chain.getGasPrice().catch(() => null),
+  ]);
   const nowMs = kit.clock.now();
   const before = store.get("chain");
   const { registry, stake } = view;
@@ -21,6 +25,7 @@ export async function chainDuty(context: NodeContext): Promise<void> {
     lastHeartbeatSec: registry?.lastHeartbeatSec ?? 0,
     ethWei: String(view.ethWei),
     blindWei: view.blindWei === null ? null : String(view.blindWei),
+    gasPriceWei: gasPriceWei === null ? null : String(gasPriceWei),
     stake:
       stake === null
         ? null
@@ -31,9 +36,11 @@ export async function chainDuty(context: NodeContext): Promise<void> {
             active: stake.active,
           },
   });
-  if (view.ethWei === 0n && before?.ethWei !== "0") {
-    tell(context, "warn", "gas.empty", { hint: `Send Arbitrum Sepolia ETH to ${signer.address}: a leader needs gas.` });
+  const failures = stake?.consecutiveFailures ?? 0;
+  if (failures > (before?.stake?.consecutiveFailures ?? 0)) {
+    tell(context, "warn", "chain.failures", { inARow: failures, hint: "Three in a row take the whole stake." });
   }
+  pauseOnFailures(context);
   if (registry === null || !registry.registered || contracts.nodeRegistry === undefined) return;
   const nowSec = Math.floor(nowMs / 1000);
   if (!chainHeartbeatDue(registry.lastHeartbeatSec, registry.graceSec, nowSec)) return;

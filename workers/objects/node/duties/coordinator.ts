@@ -6,20 +6,29 @@
 import { attest, needsRenewal } from "../../../../core/attestation/attest.ts";
 import { NodeError, toFailure } from "../../../../core/errors.ts";
 import { failpoint } from "../../../../core/failpoint.ts";
+import { lastHeartbeatSec } from "../../../../core/node/second-copy.ts";
 import { type NodeContext, tell } from "../context.ts";
+import { announceHolds } from "../guards.ts";
+import { asBeat, endCopyCheck, isAlone, watchForCopy } from "../second-copy.ts";
 import { examineBackends, servedModels } from "./models.ts";
 
 const HOUR_MS = 3_600_000;
+/** 55 to 60 s between heartbeats. */
+const BEAT_LEAST_MS = 55_000;
+const BEAT_SPREAD_MS = 5_000;
 const INACTIVE_REATTEST_MS = 600_000;
 
 /** Attests when the certificate is absent, near its end, or for other models than are served now. */
 export async function watchdogDuty(context: NodeContext): Promise<void> {
-  const { store, kit, live } = context;
+  const { store, kit, live, icl } = context;
   // The certificate should name what can really be run; where a backend is away the others do not wait for it.
   if (!live.examined) {
     await examineBackends(context).catch((error: unknown) => noteFailure(context, "models", error));
   }
-  if (needsRenewal(store.get("certificate"), kit.clock.now())) return attestNow(context, "renewal");
+  if (!(await isAlone(context))) return;
+  // The certificate's end is the coordinator's time.
+  const nowMs = kit.clock.now() + icl.clockCorrectionMs();
+  if (needsRenewal(store.get("certificate"), nowMs)) return attestNow(context, "renewal");
   const attested = store.get("attestedModels") ?? [];
   if (attested.join() !== servedModels(context).join()) await attestNow(context, "models");
 }
@@ -28,17 +37,14 @@ export async function watchdogDuty(context: NodeContext): Promise<void> {
 export async function attestNow(context: NodeContext, why: string): Promise<void> {
   const { kit, signer, icl, store, outbox, schedule } = context;
   const models = servedModels(context);
-  const certificate = await attest({
-    icl,
-    attester: kit.attester,
-    node: signer.address,
-    models,
-    tier: kit.settings.tier,
-    clock: kit.clock,
-  });
+  const certificate = await asBeat(context, () =>
+    attest({ icl, attester: kit.attester, node: signer.address, models, tier: kit.settings.tier, clock: kit.clock }),
+  );
   if (__FAILPOINTS__) await failpoint("certificate.unsaved", signer.address);
   store.set("certificate", certificate);
   store.set("attestedModels", models);
+  endCopyCheck(context);
+  announceHolds(context);
   tell(context, "info", "certificate.issued", {
     why,
     tier: certificate.tier,
@@ -63,9 +69,12 @@ export async function attestNow(context: NodeContext, why: string): Promise<void
 export async function heartbeatDuty(context: NodeContext): Promise<void> {
   const { icl, live, kit, schedule } = context;
   try {
-    await icl.heartbeat();
+    await asBeat(context, () => icl.heartbeat());
     live.lastHeartbeatOkMs = kit.clock.now();
     countBeat(context, true);
+    noteClock(context);
+    // A second copy whose heartbeats always fell together with ours would never be noticed.
+    schedule.hasten("heartbeat", kit.clock.now(), BEAT_LEAST_MS + spread() * BEAT_SPREAD_MS);
   } catch (error) {
     countBeat(context, false);
     // Whether the coordinator forgot us or is away, asking is the way to find out.
@@ -80,6 +89,7 @@ export async function knownDuty(context: NodeContext): Promise<void> {
     if (error instanceof NodeError && error.code === "icl-unknown-node") return null;
     throw error;
   });
+  if (record !== null) watchForCopy(context, lastHeartbeatSec(record.metrics));
   if (record !== null && (record.active !== false || attestedLately(context))) return;
   tell(context, "warn", "coordinator.forgot", {
     hint: "The coordinator restarted or dropped this node; attesting again.",
@@ -116,6 +126,22 @@ function countBeat(context: NodeContext, ok: boolean): void {
     live.beats = { hourMs, sent: 0, failed: 0 };
   }
   live.beats[ok ? "sent" : "failed"] += 1;
+}
+
+/** A number in [0, 1]. */
+function spread(): number {
+  return (crypto.getRandomValues(new Uint8Array(1))[0] ?? 0) / 255;
+}
+
+/** Tells the operator once that this machine's clock is off, and once that it is right again. */
+function noteClock(context: NodeContext): void {
+  const { live, icl } = context;
+  const correctionMs = icl.clockCorrectionMs();
+  if ((correctionMs !== 0) === live.clockTold) return;
+  live.clockTold = correctionMs !== 0;
+  const hint = "Correct this machine's clock (NTP). Meanwhile the coordinator's time is used towards the coordinator.";
+  if (live.clockTold) tell(context, "warn", "clock.off", { seconds: Math.round(correctionMs / 1000), hint });
+  else tell(context, "info", "clock.right", {});
 }
 
 /** Remembers the latest failure for the status page. */

@@ -3,11 +3,15 @@
  * Assignment object, which saves its own row before it claims: no claimed job can be forgotten in between.
  */
 
+import { toFailure } from "../../../../core/errors.ts";
 import { failpoint } from "../../../../core/failpoint.ts";
 import type { Assignment as Offer } from "../../../../core/icl/schema.ts";
 import { admit, type Capacity } from "../../../../core/node/admission.ts";
 import { assignmentName } from "../../names.ts";
 import { type NodeContext, tell } from "../context.ts";
+import { noteCoordinatorUp, noteDependencyFailure } from "../dependencies.ts";
+import { brokenDependency, holdsOf, onProbation } from "../guards.ts";
+import type { IndexedJob } from "../job-index.ts";
 import { suspectForgotten } from "./coordinator.ts";
 import { servesModel } from "./models.ts";
 
@@ -22,10 +26,14 @@ export async function pollDuty(context: NodeContext): Promise<void> {
     for (const { reason } of rejected) refuseOnce(context, `malformed:${reason}`, "malformed", reason);
     // Leaders first: their work is what the others of their quorum wait for.
     const offers = assignments.toSorted((a, b) => a.role.localeCompare(b.role));
-    for (const offer of offers) consider(context, offer);
+    const correctionSec = Math.round(context.icl.clockCorrectionMs() / 1000);
+    // Deadlines come in the coordinator's time; everything here is in ours.
+    for (const offer of offers) consider(context, { ...offer, deadline: offer.deadline - correctionSec });
     context.live.lastPollOkMs = context.kit.clock.now();
+    noteCoordinatorUp(context);
   } catch (error) {
     suspectForgotten(context, error);
+    noteDependencyFailure(context, "", toFailure(error));
     throw error;
   }
   if (__FAILPOINTS__ && context.jobs.unhanded().length > 0) await failpoint("offer.indexed", context.signer.address);
@@ -34,7 +42,11 @@ export async function pollDuty(context: NodeContext): Promise<void> {
 
 function consider(context: NodeContext, offer: Offer): void {
   const { jobs, kit, signer } = context;
-  if (jobs.has(offer.jobId)) return;
+  const known = jobs.get(offer.jobId);
+  if (known !== null) {
+    noteChange(context, known, offer);
+    return;
+  }
   const admitted = admit(offer, capacityOf(context), kit.clock.now());
   if (!admitted.ok) {
     refuseOnce(context, offer.jobId, admitted.refusal.reason, admitted.refusal.message, offer);
@@ -48,16 +60,24 @@ function consider(context: NodeContext, offer: Offer): void {
 export function capacityOf(context: NodeContext): Capacity {
   const { kit, store, jobs } = context;
   const { settings } = kit;
-  const chain = store.get("chain");
   return {
-    paused: store.get("pause") !== null,
+    holds: holdsOf(context),
     draining: store.get("draining") === true,
     freeSlots: settings.maxConcurrentJobs - jobs.open().length,
+    onProbation: onProbation(store),
+    unfinishedJobs: jobs.unfinished().length,
     roles: settings.roles,
     servesModel: (modelId) => servesModel(context, modelId),
     canEncryptOutputKey: context.canEncryptOutputKey,
-    canPayGas: settings.skipOutputKeyStorage ? true : chain === null ? null : BigInt(chain.ethWei) > 0n,
+    brokenDependency: (role, modelId) => brokenDependency(context, role, modelId),
   };
+}
+
+/** The coordinator repeats an offer until it is claimed. One that comes back different is not the one we hold. */
+function noteChange(context: NodeContext, known: IndexedJob, offer: Offer): void {
+  if (known.role === offer.role && known.modelId === offer.modelId) return;
+  const message = `the coordinator offered it as ${known.role} for ${known.modelId} before; that is what this node does`;
+  refuseOnce(context, `changed:${offer.jobId}`, "changed", message, offer);
 }
 
 /** Hands saved offers to their Assignment objects; those that do not answer are tried again at the next poll. */
