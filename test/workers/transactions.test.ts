@@ -24,7 +24,7 @@ beforeAll(async () => {
   rpcUrl = settings.BLF_RPC_URL ?? "";
   token = settings.BLF_TOKEN_ADDRESS as `0x${string}`;
   registry = settings.BLF_NODE_REGISTRY_ADDRESS as `0x${string}`;
-  client = createChainClient({ rpcUrls: [rpcUrl], chainId: 31337, fetch: (input, init) => fetch(input, init) });
+  client = createChainClient({ rpcUrls: [rpcUrl], chainId: 31337, fetch: chainFetch });
   await client.request({
     method: "anvil_setBalance" as never,
     params: [SENDER.address, "0x56bc75e2d63100000"] as never,
@@ -33,6 +33,8 @@ beforeAll(async () => {
 
 beforeEach(() => {
   changes = [];
+  losing = 0;
+  sent.splice(0);
 });
 
 /** A queue on an object's own SQLite, as after each start of the object. */
@@ -52,6 +54,30 @@ function withQueue<T>(
       }),
     ),
   );
+}
+
+/** Questions about receipts that the chain still answers as if it had lost the transaction. */
+let losing = 0;
+/** What was broadcast. */
+const sent: string[] = [];
+
+const chainFetch: typeof fetch = async (input, init) => {
+  const { id, method, params } = JSON.parse(String(init?.body)) as { id: number; method: string; params: string[] };
+  if (method === "eth_sendRawTransaction") sent.push(params[0] ?? "");
+  if (method === "eth_getTransactionReceipt" && losing > 0) {
+    losing -= 1;
+    return Response.json({ jsonrpc: "2.0", id, result: null });
+  }
+  return fetch(input, init);
+};
+
+/** A clock whose sleeps pass at once. */
+function quickClock(): Clock & { pass(ms: number): void } {
+  let nowMs = Date.now();
+  const pass = (ms: number) => {
+    nowMs += ms;
+  };
+  return { now: () => nowMs, sleep: async (ms) => pass(ms), pass };
 }
 
 /** `approve(sender, 1)`: harmless, and it always succeeds. */
@@ -132,6 +158,49 @@ describe("an account's transactions", () => {
       }
       expect(queue.get("taken")).toMatchObject({ state: "confirmed", nonce: nonce + 1 });
     });
+  });
+
+  it("are looked for again later, and their same bytes go out again when the chain has lost them", async () => {
+    const before = await nextNonce(client, SENDER.address);
+    const clock = quickClock();
+    await withQueue(
+      "tx-reorganised",
+      async (queue) => {
+        queue.enqueue(call("reorganised"), null);
+        await queue.run();
+        const first = queue.get("reorganised");
+        clock.pass(31_000);
+        losing = 2;
+        await queue.run();
+        expect(queue.get("reorganised")).toMatchObject({ state: "confirmed", hash: first?.hash, nonce: before });
+      },
+      clock,
+    );
+    expect(changes.map(({ state }) => state)).toEqual(["signed", "confirmed", "signed", "confirmed"]);
+    expect(sent).toHaveLength(2);
+    expect(new Set(sent).size).toBe(1);
+    expect(await nextNonce(client, SENDER.address)).toBe(before + 1);
+  });
+
+  it("are left alone once they were found again twice", async () => {
+    const clock = quickClock();
+    await withQueue(
+      "tx-settled",
+      async (queue) => {
+        queue.enqueue(call("settled"), null);
+        await queue.run();
+        for (const afterMs of [31_000, 181_000]) {
+          clock.pass(afterMs);
+          await queue.run();
+        }
+        clock.pass(3_600_000);
+        losing = 1;
+        await queue.run();
+        expect(losing).toBe(1);
+        expect(queue.get("settled")).toMatchObject({ state: "confirmed" });
+      },
+      clock,
+    );
   });
 
   it("that would revert are not sent, and say why", async () => {

@@ -43,6 +43,8 @@ const REBROADCAST_MS = 1_000;
 /** Looks for our own receipt before a spent nonce counts as another's: RPC nodes behind one URL lag behind each other. */
 const NONCE_LOOKS = 15;
 const RECEIPT_POLL_MS = 250;
+/** When a confirmed transaction is looked for again. Deeper reorganisations are not seen on Arbitrum. */
+const LOOKS_AGAIN_MS = [30_000, 180_000];
 /** How long one go waits for a receipt before it leaves the row to the next. */
 const RECEIPT_WAIT_MS = 20_000;
 
@@ -62,6 +64,7 @@ export class TransactionQueue {
       seq INTEGER PRIMARY KEY AUTOINCREMENT, purpose TEXT UNIQUE NOT NULL, job_id TEXT, destination TEXT NOT NULL,
       data TEXT NOT NULL, value TEXT NOT NULL, state TEXT NOT NULL, nonce INTEGER, raw TEXT, hash TEXT,
       gas_used TEXT, fee_wei TEXT, error TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL)`);
+    addColumn(sql, "transactions", "looks", "INTEGER NOT NULL DEFAULT 0");
     sql.exec("CREATE INDEX IF NOT EXISTS transactions_open ON transactions (state, seq)");
   }
 
@@ -102,10 +105,37 @@ export class TransactionQueue {
 
   /** Works through the queue until it is empty or its head cannot move now. One run at a time; a second call joins. */
   run(): Promise<void> {
-    this.#run ??= this.#drain().finally(() => {
+    this.#run ??= this.#drainAndLookAgain().finally(() => {
       this.#run = null;
     });
     return this.#run;
+  }
+
+  async #drainAndLookAgain(): Promise<void> {
+    await this.#drain();
+    if (await this.#lookAgain()) await this.#drain();
+  }
+
+  /** A chain may be reorganised after a receipt. True when a transaction was lost that way: its bytes go out again. */
+  async #lookAgain(): Promise<boolean> {
+    const { client, clock, log } = this.#parts;
+    let lost = false;
+    for (const [looks, afterMs] of LOOKS_AGAIN_MS.entries()) {
+      const due = this.#rows(
+        "WHERE state = 'confirmed' AND looks = ? AND updated_at <= ?",
+        looks,
+        clock.now() - afterMs,
+      );
+      for (const row of due) {
+        const receipt = await receiptOf(client, row.hash as `0x${string}`);
+        if (receipt.state === "pending") {
+          log("warn", "transaction.reorganised", { purpose: row.purpose, hash: row.hash });
+          this.#save({ ...row, state: "signed", gasUsed: null, feeWei: null });
+          lost = true;
+        } else this.#sql.exec("UPDATE transactions SET looks = ? WHERE purpose = ?", looks + 1, row.purpose);
+      }
+    }
+    return lost;
   }
 
   async #drain(): Promise<void> {
@@ -218,7 +248,7 @@ export class TransactionQueue {
     this.#parts.onChange(shown);
   }
 
-  #rows(where: string, ...bindings: string[]): StoredRow[] {
+  #rows(where: string, ...bindings: (string | number)[]): StoredRow[] {
     return this.#sql
       .exec<Record<string, string | number | null>>(`SELECT * FROM transactions ${where}`, ...bindings)
       .toArray()
@@ -239,4 +269,11 @@ export class TransactionQueue {
         updatedAtMs: Number(row.updated_at),
       }));
   }
+}
+
+/** Tables outlive versions: a column that came later is added to those that lack it. */
+function addColumn(sql: SqlStorage, table: string, column: string, definition: string): void {
+  const columns = sql.exec<{ name: string }>(`PRAGMA table_info(${table})`).toArray();
+  if (columns.some(({ name }) => name === column)) return;
+  sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${definition}`);
 }
