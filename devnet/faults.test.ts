@@ -77,6 +77,42 @@ describe("faults", () => {
     expect((await app.request("/deed/1")).status).toBe(200);
   });
 
+  const cuts: { name: string; fault: Fault; acted: number }[] = [
+    { name: "close cuts the connection before anything happens", fault: { path: "deed", mode: "close" }, acted: 0 },
+    { name: "half acts and cuts the answer in the middle", fault: { path: "deed", mode: "half" }, acted: 1 },
+  ];
+  it.each(cuts)("$name", async ({ fault, acted }) => {
+    const { app, faults, acted: count } = service();
+    faults.arm(fault);
+    const server = await listen(app);
+    try {
+      const broken = async () => (await fetch(`${server.url}/deed/1`)).text();
+      await expect(broken()).rejects.toThrow();
+      expect(count()).toBe(acted);
+      expect(await (await fetch(`${server.url}/deed/1`)).json()).toEqual({ acted: acted + 1 });
+    } finally {
+      await server.close();
+    }
+  });
+
+  it("big sends ten megabytes, json what it was told, and hold acts without ever answering", async () => {
+    const { app, faults, acted } = service();
+    faults.arm({ path: "deed", mode: "hold" });
+    faults.arm({ path: "deed", mode: "json", body: { acted: "seven" } });
+    faults.arm({ path: "deed", mode: "big" });
+    const server = await listen(app);
+    try {
+      const url = `${server.url}/deed/1`;
+      expect((await (await fetch(url)).arrayBuffer()).byteLength).toBe(10 * 1024 * 1024 + 1);
+      expect(await (await fetch(url)).json()).toEqual({ acted: "seven" });
+      expect(acted()).toBe(0);
+      await expect(fetch(url, { signal: AbortSignal.timeout(200) })).rejects.toMatchObject({ name: "TimeoutError" });
+      expect(acted()).toBe(1);
+    } finally {
+      await server.close();
+    }
+  });
+
   it("hangs until the client lets go", async () => {
     const app = new Hono();
     installFaults(app, systemClock).arm({ path: "/", mode: "hang" });

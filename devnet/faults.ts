@@ -5,11 +5,13 @@
 import type { Context, Hono, Next } from "hono";
 import * as z from "zod";
 import type { Clock } from "../core/ports.ts";
+import { cutInHalf, cutResponse } from "./cut.ts";
 
 /** Bounds a pattern that is run against every request. */
 const PATTERN_MAX = 200;
 const COUNT_MAX = 1_000_000;
 const DELAY_MAX_MS = 600_000;
+const BIG_BYTES = 10 * 1024 * 1024;
 
 const fault = z.strictObject({
   /** A regular expression on the path, unanchored. */
@@ -18,9 +20,13 @@ const fault = z.strictObject({
   /**
    * `status`: refused before anything happens. `lost`: it happens, and the answer is replaced by `status` (default 502).
    * `hold`: it happens, and its answer never comes, until the client lets go. `garbage`: 200 with a web page instead of JSON, nothing happens. `hang`: no answer until the client lets go.
+   * `close`: the connection is cut before any answer, nothing happens. `half`: it happens, and the connection is cut in
+   * the middle of the answer. `json`: 200 or `status` with `body`, nothing happens. `big`: 10 MB instead of the answer.
    */
-  mode: z.enum(["status", "lost", "hold", "delay", "hang", "garbage"]),
+  mode: z.enum(["status", "lost", "hold", "delay", "hang", "garbage", "close", "half", "json", "big"]),
   status: z.int().min(200).max(599).optional(),
+  /** Sent as JSON by mode `json`. */
+  body: z.json().optional(),
   /** Sent as Retry-After with `status`. */
   retryAfterSec: z.int().min(0).max(3_600).optional(),
   delayMs: z.int().min(0).max(DELAY_MAX_MS).default(1_000),
@@ -79,9 +85,7 @@ async function misbehave(hit: ArmedFault, clock: Clock, c: Context, next: Next):
       return failure(hit, 503);
     case "lost":
       await next();
-      // Assigning twice makes Hono drop the first answer's headers instead of merging them.
-      c.res = undefined;
-      c.res = failure(hit, 502);
+      await replace(c, () => failure(hit, 502));
       return undefined;
     case "garbage":
       return new Response("<html><body>Just a moment...</body></html>", { headers: { "content-type": "text/html" } });
@@ -92,11 +96,42 @@ async function misbehave(hit: ArmedFault, clock: Clock, c: Context, next: Next):
       await next();
       await disconnected(c.req.raw.signal);
       return undefined;
+    case "close":
+      return cutResponse();
+    case "half":
+      await next();
+      await replace(c, cutInHalf);
+      return undefined;
+    case "json":
+      return Response.json(hit.body ?? null, { status: hit.status ?? 200 });
+    case "big":
+      return new Response(bigBody(), { headers: { "content-type": "application/json" } });
     case "delay":
       await clock.sleep(hit.delayMs);
       await next();
       return undefined;
   }
+}
+
+async function replace(c: Context, change: (answer: Response) => Response | Promise<Response>): Promise<void> {
+  const changed = await change(c.res);
+  // Assigning twice makes Hono take the new answer as it is instead of merging the first one's headers into a copy.
+  c.res = undefined;
+  c.res = changed;
+}
+
+/** A JSON string that does not end for ten megabytes. */
+function bigBody(): ReadableStream<Uint8Array> {
+  const chunk = new Uint8Array(65_536).fill(0x78);
+  let left = BIG_BYTES;
+  return new ReadableStream({
+    start: (controller) => controller.enqueue(Uint8Array.of(0x22)),
+    pull(controller) {
+      controller.enqueue(chunk);
+      left -= chunk.length;
+      if (left <= 0) controller.close();
+    },
+  });
 }
 
 function failure(hit: ArmedFault, byDefault: number): Response {

@@ -3,9 +3,11 @@
  * the machine reaches a service whose keys are public. Invariant: once `close()` has settled the port is free and no
  * connection is left, whatever a client was still waiting for.
  */
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { cutOf } from "./cut.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -26,10 +28,16 @@ export interface Listening {
  */
 export async function serve(handler: FetchHandler, port = 0): Promise<Listening> {
   // The adapter's own Request and Response must not replace the process's: tests and other services share it.
-  const listener = getRequestListener((request) => handler(request), {
-    hostname: LOOPBACK,
-    overrideGlobalObjects: false,
-  });
+  const listener = getRequestListener(
+    async (request, { outgoing }) => {
+      const response = await handler(request);
+      const sent = cutOf(response);
+      if (sent === undefined || !(outgoing instanceof ServerResponse)) return response;
+      breakOff(outgoing, response, sent);
+      return RESPONSE_ALREADY_SENT;
+    },
+    { hostname: LOOPBACK, overrideGlobalObjects: false },
+  );
   const server = createServer((request, response) => {
     void listener(request, response);
   });
@@ -55,6 +63,15 @@ export async function serve(handler: FetchHandler, port = 0): Promise<Listening>
 /** The same for a Hono app. */
 export function listen(app: { fetch(request: Request): Response | Promise<Response> }, port = 0): Promise<Listening> {
   return serve((request) => app.fetch(request), port);
+}
+
+function breakOff(outgoing: ServerResponse, response: Response, sent: Uint8Array): void {
+  if (sent.length === 0) {
+    outgoing.destroy();
+    return;
+  }
+  outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+  outgoing.write(sent, () => outgoing.destroy());
 }
 
 function stop(server: Server): Promise<void> {

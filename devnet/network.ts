@@ -8,6 +8,7 @@ import type { Address, Hex } from "viem";
 import { DEV_ROLES, devAccount, devPrivateKey } from "./chain/accounts.ts";
 import { startAnvil } from "./chain/anvil.ts";
 import { type Network as Contracts, deployNetwork } from "./chain/deploy.ts";
+import { createRpcProxy } from "./chain/rpc-proxy.ts";
 import { createCoordinatorChain } from "./coordinator/chain.ts";
 import { type Coordinator, createCoordinator } from "./coordinator/coordinator.ts";
 import { listen } from "./http.ts";
@@ -47,7 +48,9 @@ export interface NetworkOptions {
 export interface LocalNetwork {
   chainId: number;
   urls: {
+    /** The chain itself; nodes get `nodeRpc`, which can be made to misbehave. */
     rpc: string;
+    nodeRpc: string;
     icl: string;
     payment: string;
     ipfsGateway: string;
@@ -123,6 +126,7 @@ async function start(options: NetworkOptions, stops: (() => Promise<void>)[]): P
 
   const urls = {
     rpc: anvil.rpcUrl,
+    nodeRpc: await serve(createRpcProxy({ rpcUrl: anvil.rpcUrl }).app, 0),
     icl: iclUrl,
     payment: paymentUrl,
     ipfsGateway: `${ipfsUrl}/ipfs`,
@@ -152,7 +156,7 @@ function networkSettings(urls: LocalNetwork["urls"], chainId: number, contracts:
   return {
     BLF_ICL_ENDPOINT: urls.icl,
     BLF_PAYMENT_SERVICE_URL: urls.payment,
-    BLF_RPC_URL: urls.rpc,
+    BLF_RPC_URL: urls.nodeRpc,
     BLF_COFHE_CHAIN_ID: String(chainId),
     BLF_NODE_REGISTRY_ADDRESS: contracts.nodeRegistry,
     BLF_STAKING_ADDRESS: contracts.staking,
