@@ -56,6 +56,20 @@ export default defineConfig({
         },
       },
       {
+        define,
+        // The whole node in plain Node, in simulated time.
+        resolve: {
+          alias: { "cloudflare:workers": new URL("./test/sim/platform/durable-object.ts", import.meta.url).pathname },
+        },
+        test: {
+          name: "sim",
+          environment: "node",
+          include: ["test/sim/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
         // The devnet as processes; needs `npm run build` first.
         test: {
           name: "e2e",

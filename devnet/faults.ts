@@ -11,6 +11,7 @@ import { cutInHalf, cutResponse } from "./cut.ts";
 const PATTERN_MAX = 200;
 const COUNT_MAX = 1_000_000;
 const DELAY_MAX_MS = 600_000;
+const HANG_MAX_MS = 3_600_000;
 const BIG_BYTES = 10 * 1024 * 1024;
 
 const fault = z.strictObject({
@@ -90,11 +91,11 @@ async function misbehave(hit: ArmedFault, clock: Clock, c: Context, next: Next):
     case "garbage":
       return new Response("<html><body>Just a moment...</body></html>", { headers: { "content-type": "text/html" } });
     case "hang":
-      await disconnected(c.req.raw.signal);
+      await disconnected(c.req.raw.signal, clock);
       return new Response(null, { status: 499 });
     case "hold":
       await next();
-      await disconnected(c.req.raw.signal);
+      await disconnected(c.req.raw.signal, clock);
       return undefined;
     case "close":
       return cutResponse();
@@ -140,11 +141,9 @@ function failure(hit: ArmedFault, byDefault: number): Response {
   return Response.json({ detail: "a fault was armed" }, { status: hit.status ?? byDefault, headers });
 }
 
-function disconnected(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+/** Until the client lets go; a real server gives up some time too. */
+async function disconnected(signal: AbortSignal, clock: Clock): Promise<void> {
+  await clock.sleep(HANG_MAX_MS, signal).catch(() => undefined);
 }
 
 function isPattern(text: string): boolean {
