@@ -1,13 +1,13 @@
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../core/ports.ts";
+import { type Clock, systemClock } from "../core/ports.ts";
 import { type Fault, installFaults } from "./faults.ts";
 import { listen } from "./http.ts";
 
-function service() {
+function service(clock?: Clock) {
   const app = new Hono();
   const slept: number[] = [];
-  const faults = installFaults(app, { now: () => 0, sleep: async (ms) => void slept.push(ms) });
+  const faults = installFaults(app, clock ?? { now: () => 0, sleep: async (ms) => void slept.push(ms) });
   let acted = 0;
   app.all("/deed/:id", (c) => c.json({ acted: ++acted }));
   return { app, faults, slept, acted: () => acted };
@@ -96,7 +96,7 @@ describe("faults", () => {
   });
 
   it("big sends ten megabytes, json what it was told, and hold acts without ever answering", async () => {
-    const { app, faults, acted } = service();
+    const { app, faults, acted } = service(systemClock);
     faults.arm({ path: "deed", mode: "hold" });
     faults.arm({ path: "deed", mode: "json", body: { acted: "seven" } });
     faults.arm({ path: "deed", mode: "big" });
