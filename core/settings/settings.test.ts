@@ -74,6 +74,7 @@ describe("good settings", () => {
       skipOutputKeyStorage: false,
       keyPoolSize: 4,
       knownCheckSec: 120,
+      copyCheckSec: 120,
       logLevel: "info",
       adminToken: "[redacted]",
       spendToken: "[redacted]",
