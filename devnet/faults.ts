@@ -17,6 +17,8 @@ const BIG_BYTES = 10 * 1024 * 1024;
 const fault = z.strictObject({
   /** A regular expression on the path, unanchored. */
   path: z.string().min(1).max(PATTERN_MAX).refine(isPattern, "must be a regular expression"),
+  /** Only requests of this node, by the address it signs with (X-Node-Address). */
+  from: z.string().max(64).optional(),
   method: z.enum(["GET", "POST", "PUT", "DELETE", "HEAD"]).optional(),
   /**
    * `status`: refused before anything happens. `lost`: it happens, and the answer is replaced by `status` (default 502).
@@ -55,7 +57,7 @@ export function installFaults(app: Pick<Hono, "use" | "on" | "all">, clock: Cloc
     clear: () => void armed.splice(0),
   };
   app.use("*", (c, next) => {
-    const hit = c.req.path.startsWith("/devnet/") ? undefined : take(armed, c.req.method, c.req.path);
+    const hit = c.req.path.startsWith("/devnet/") ? undefined : take(armed, c.req);
     return hit === undefined ? next() : misbehave(hit, clock, c, next);
   });
   app.on("POST", "/devnet/faults", async (c) => {
@@ -72,8 +74,13 @@ export function installFaults(app: Pick<Hono, "use" | "on" | "all">, clock: Cloc
   return faults;
 }
 
-function take(armed: ArmedFault[], method: string, path: string): ArmedFault | undefined {
-  const hit = armed.find((one) => (one.method ?? method) === method && new RegExp(one.path).test(path));
+function take(armed: ArmedFault[], req: Context["req"]): ArmedFault | undefined {
+  const hit = armed.find(
+    ({ method = req.method, from, path }) =>
+      method === req.method &&
+      (from === undefined || from === req.header("x-node-address")) &&
+      new RegExp(path).test(req.path),
+  );
   if (hit === undefined) return undefined;
   hit.hits += 1;
   if (hit.hits >= hit.count) armed.splice(armed.indexOf(hit), 1);
