@@ -22,7 +22,7 @@ import {
   probesDuty,
 } from "./node/dependencies.ts";
 import { chainDuty } from "./node/duties/chain.ts";
-import { attestNow, heartbeatDuty, knownDuty, noteFailure, watchdogDuty } from "./node/duties/coordinator.ts";
+import { attestNow, heartbeatDuty, knownDuty, noteFailure, suspect, watchdogDuty } from "./node/duties/coordinator.ts";
 import { earningsDuty } from "./node/duties/earnings.ts";
 import { modelList, modelsDuty } from "./node/duties/models.ts";
 import { pollDuty } from "./node/duties/poll.ts";
@@ -200,7 +200,7 @@ export class Node extends DurableObject<Env> {
   async effectFailed(modelId: string, failure: DependencyFailure): Promise<void> {
     const context = this.#open();
     if (context === null) return;
-    if (failure.code === "icl-unknown-node") context.schedule.hasten("known", Date.now());
+    if (failure.code === "icl-unknown-node") suspect(context);
     noteDependencyFailure(context, modelId, failure);
     announceHolds(context);
   }

@@ -17,6 +17,9 @@ export interface LiveState {
   startedAtMs: number;
   /** Heartbeats heard and sent, to notice a second copy of this node. */
   watch: BeatWatch;
+  /** When the coordinator was last asked for its record of this node, and whether to ask again at once. */
+  lastRecordMs: number;
+  suspect: boolean;
   /** While a new deployment finds out whether it is alone: since when, and what it saw. */
   copyCheck: { sinceMs: number; changedAtMs: number; lastSec: number; changes: number } | null;
   /** Holds that the operator has been told of. */
@@ -44,6 +47,8 @@ export function newLiveState(nowMs: number): LiveState {
   return {
     startedAtMs: nowMs,
     watch: newWatch(Math.floor(nowMs / 1000)),
+    lastRecordMs: 0,
+    suspect: false,
     copyCheck: null,
     announced: new Set(),
     clockTold: false,

@@ -29,6 +29,7 @@ export function watchForCopy(context: NodeContext, lastSec: number | null): void
   const { watch, secondCopy } = heardBeat(live.watch, lastSec);
   live.watch = watch;
   if (watch.foreign.length === before) return;
+  live.suspect = true;
   schedule.hasten("known", kit.clock.now(), LOOK_AGAIN_MS);
   tell(context, "warn", "heartbeat.foreign", { atSec: lastSec });
   if (!secondCopy) return;

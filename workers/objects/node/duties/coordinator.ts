@@ -69,6 +69,7 @@ export async function attestNow(context: NodeContext, why: string): Promise<void
 export async function heartbeatDuty(context: NodeContext): Promise<void> {
   const { icl, live, kit, schedule } = context;
   try {
+    await lookBeforeBeat(context);
     await asBeat(context, () => icl.heartbeat());
     live.lastHeartbeatOkMs = kit.clock.now();
     countBeat(context, true);
@@ -78,13 +79,18 @@ export async function heartbeatDuty(context: NodeContext): Promise<void> {
   } catch (error) {
     countBeat(context, false);
     // Whether the coordinator forgot us or is away, asking is the way to find out.
-    schedule.hasten("known", kit.clock.now());
+    suspect(context);
     throw error;
   }
 }
 
 /** Asks whether the coordinator knows this node as active, and attests again at once when it does not. */
 export async function knownDuty(context: NodeContext): Promise<void> {
+  const { live, kit } = context;
+  const lookedMs = kit.clock.now() - live.lastRecordMs;
+  if (lookedMs < (kit.settings.knownCheckSec * 1000) / 2 && !live.suspect) return;
+  live.suspect = false;
+  live.lastRecordMs = kit.clock.now();
   const record = await context.icl.nodeRecord().catch((error: unknown) => {
     if (error instanceof NodeError && error.code === "icl-unknown-node") return null;
     throw error;
@@ -98,6 +104,15 @@ export async function knownDuty(context: NodeContext): Promise<void> {
   await attestNow(context, "forgotten");
 }
 
+/**
+ * Just before a heartbeat the coordinator has heard of this address for the last time about a minute ago, unless
+ * another node has the same key: the best moment to ask whether it still knows us.
+ */
+async function lookBeforeBeat(context: NodeContext): Promise<void> {
+  if (context.kit.settings.knownCheckSec < BEAT_LEAST_MS / 1000) return;
+  await knownDuty(context).catch(() => undefined);
+}
+
 /** A coordinator may call a node inactive for reasons that attesting does not cure: then once in a while is enough. */
 function attestedLately({ store, kit }: NodeContext): boolean {
   const certificate = store.get("certificate");
@@ -106,9 +121,13 @@ function attestedLately({ store, kit }: NodeContext): boolean {
 
 /** A call was refused as from an unknown node: find out now instead of at the next round. */
 export function suspectForgotten(context: NodeContext, error: unknown): void {
-  if (error instanceof NodeError && error.code === "icl-unknown-node") {
-    context.schedule.hasten("known", context.kit.clock.now());
-  }
+  if (error instanceof NodeError && error.code === "icl-unknown-node") suspect(context);
+}
+
+/** Asks at once, however lately it was asked. */
+export function suspect({ live, schedule, kit }: NodeContext): void {
+  live.suspect = true;
+  schedule.hasten("known", kit.clock.now());
 }
 
 function countBeat(context: NodeContext, ok: boolean): void {
