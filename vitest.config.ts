@@ -50,6 +50,8 @@ export default defineConfig({
             },
           },
           include: ["test/workers/**/*.test.ts"],
+          // Several files run the same nodes on the one network.
+          fileParallelism: false,
           // Whole jobs run in here, on machines that do other things too.
           testTimeout: 120_000,
           hookTimeout: 60_000,

@@ -14,6 +14,10 @@ export const WORKER = {
   compatibilityFlags: ["nodejs_compat"],
   durableObjects: { NODE: "Node", ASSIGNMENT: "Assignment" },
   database: "DB",
+  rateLimits: {
+    REQUEST_LIMIT: { namespace_id: "1001", simple: { limit: 1_000, period: 60 } },
+    SIGN_IN_LIMIT: { namespace_id: "1002", simple: { limit: 20, period: 60 } },
+  },
   cron: "* * * * *",
 } as const;
 
@@ -54,6 +58,9 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
         Object.entries(WORKER.durableObjects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
       ),
       d1Databases: { [WORKER.database]: DATABASE_ID },
+      ratelimits: Object.fromEntries(
+        Object.entries(WORKER.rateLimits).map(([name, limit]) => [name, { ...limit, simple: { ...limit.simple } }]),
+      ),
       bindings: options.bindings,
       host: options.host,
       port: options.port,

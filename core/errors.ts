@@ -51,6 +51,7 @@ export type ErrorCode =
   | "payment-unavailable"
   // storage and set-up
   | "storage-key"
+  | "history-unavailable"
   | "settings"
   | "attestation-refused"
   | "internal";

@@ -4,6 +4,7 @@
  * request must not reach another host. Invariant: errors name host and path only, never query, headers or body.
  */
 import type { Clock, Fetch } from "./ports.ts";
+import { fetchFollowing } from "./redirects.ts";
 
 export interface HttpLimits {
   /** For the whole exchange, the body included. */
@@ -12,7 +13,7 @@ export interface HttpLimits {
   maxBytes: number;
   /** The caller's own; when it fires, the exchange rejects with its reason. */
   signal?: AbortSignal | undefined;
-  /** `manual` (default) hands a 3xx back as it is. */
+  /** `manual` (default) hands a 3xx back as it is; `follow` is for a GET that carries nothing secret (redirects.ts). */
   redirect?: "manual" | "follow";
 }
 
@@ -96,8 +97,9 @@ async function exchange(
     if (timer.aborted) return new TransportError("timeout", target, `no answer within ${limits.timeoutMs} ms`);
     return new TransportError(fault, target, detail);
   };
-  const init = { signal, redirect: limits.redirect ?? "manual" } as const;
-  const response = await until(signal, fetch(request, init)).catch((error: unknown) => {
+  const init = { signal, redirect: "manual" } as const;
+  const sent = limits.redirect === "follow" ? fetchFollowing(fetch, request, init) : fetch(request, init);
+  const response = await until(signal, sent).catch((error: unknown) => {
     throw failure("connection", `the connection failed${causeOf(error)}`);
   });
   const maxBytes = response.ok ? limits.maxBytes : Math.min(limits.maxBytes, MAX_REFUSAL_BYTES);

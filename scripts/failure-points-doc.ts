@@ -3,7 +3,7 @@
  * out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { type FailurePoint, POINTS, type Reach } from "../test/chaos/points.ts";
+import { type FailurePoint, POINTS, type Reach, type Who } from "../test/chaos/points.ts";
 
 const page = new URL("../docs/design/failure-points.md", import.meta.url);
 
@@ -27,16 +27,25 @@ const TITLES: Record<Reach, string> = {
   unanswered: "A request that nobody acted on",
 };
 
+const HEAD = "| point | whose | where | on disk | the next start |";
+
+const WHO: Record<Who, string> = {
+  leader: "leader",
+  verifier: "verifier",
+  either: "both roles",
+  node: "the node's own",
+};
+
 export function renderFailurePoints(): string {
   const sections = (Object.keys(TITLES) as Reach[]).map((reach) => {
     const rows = POINTS.filter((point) => point.reach === reach).map((point) => `| ${cells(point).join(" | ")} |`);
-    return [`## ${TITLES[reach]}`, "", "| point | on disk | the next start |", "|---|---|---|", ...rows, ""].join("\n");
+    return [`## ${TITLES[reach]}`, "", HEAD, "|---|---|---|---|---|", ...rows, ""].join("\n");
   });
   return [INTRO, ...sections].join("\n");
 }
 
-function cells({ name, onDisk, restart }: FailurePoint): string[] {
-  return [`\`${name}\``, onDisk, restart];
+function cells({ name, who, where, onDisk, restart }: FailurePoint): string[] {
+  return [`\`${name}\``, WHO[who], where.includes(" ") ? where : `\`${where}\``, onDisk, restart];
 }
 
 function main(args: readonly string[]): void {

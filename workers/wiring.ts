@@ -114,21 +114,23 @@ export function iclOf(kit: Kit, signer: Signer): IclClient {
 /** @param envelopes where the wrapped permit is kept; its sealing key is as secret as the node's own. */
 export function cofheOf(kit: Kit, signer: Signer, envelopes: PermitStore): Cofhe {
   const { rpcUrls, chainId, urls } = kit.settings.cofhe;
+  const wrap = async (permit: Uint8Array) =>
+    envelopes.save(await kit.vault.seal(PERMIT_PURPOSE, signer.address, permit));
   const permits: PermitStore = {
     async load() {
       const envelope = await envelopes.load();
       if (envelope === null) return null;
-      try {
-        return new TextDecoder().decode(await kit.vault.open(PERMIT_PURPOSE, signer.address, envelope));
-      } catch (error) {
+      const permit = await kit.vault.open(PERMIT_PURPOSE, signer.address, envelope).catch((error: unknown) => {
         // A permit costs a signature: one that cannot be opened any more is made anew.
         kit.log("warn", "permit.unreadable", { node: signer.address, reason: toFailure(error).message });
         return null;
-      }
+      });
+      if (permit === null) return null;
+      // Under a previous storage key: wrapped again, so that the previous one may go.
+      if (await kit.vault.needsRewrap(envelope)) await wrap(permit);
+      return new TextDecoder().decode(permit);
     },
-    async save(serialised) {
-      await envelopes.save(await kit.vault.seal(PERMIT_PURPOSE, signer.address, new TextEncoder().encode(serialised)));
-    },
+    save: (serialised) => wrap(new TextEncoder().encode(serialised)),
   };
   return createCofhe({ chainId, rpcUrls, urls, signer, permits, clock: kit.clock });
 }

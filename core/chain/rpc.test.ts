@@ -44,6 +44,23 @@ async function failure(work: Promise<unknown>): Promise<NodeError> {
   return error;
 }
 
+describe("a redirect", () => {
+  it("is not followed: the next URL is asked instead", async () => {
+    const redirects: string[] = [];
+    const { fetch, asked } = servers({
+      "first.test": () => new Response(null, { status: 307, headers: { location: "https://third.test/" } }),
+      "second.test": healthy,
+    });
+    const client = clientOf((input, init) => {
+      redirects.push(new Request(input, init).redirect);
+      return fetch(input, init);
+    });
+    expect(await client.getGasPrice()).toBe(7n);
+    expect(asked).toEqual(["first eth_chainId", "second eth_chainId", "second eth_gasPrice"]);
+    expect(new Set(redirects)).toEqual(new Set(["manual"]));
+  });
+});
+
 describe("the chain id", () => {
   it("is asked of a URL once, before its first use", async () => {
     const { fetch, asked } = servers({ "first.test": healthy });

@@ -73,7 +73,9 @@ function chainOf(id: number, rpcUrl: string) {
 
 /** One URL that answers for the expected chain only: it is asked once, before its first request. */
 function checked(url: string, chainId: number, timeout: number, fetch: Fetch | undefined): Transport {
-  const transport = http(url, { timeout, ...(fetch ? { fetchFn: fetch } : {}) });
+  // An answer from where a redirect leads is not one of the URL that was checked.
+  const fetchOptions = { redirect: "manual" } as const;
+  const transport = http(url, { timeout, fetchOptions, ...(fetch ? { fetchFn: fetch } : {}) });
   let right = false;
   return (parameters) => {
     const inner = transport(parameters);

@@ -44,6 +44,10 @@ export type ReceiptState =
 const GAS_PERCENT = 125n;
 /** The base fee may double before these bytes are too cheap; the excess is never paid. */
 const BASE_FEE_FACTOR = 2n;
+/** Far beyond what any transaction needs: an RPC node that says more errs, and signed bytes of that kind never go out. */
+const GAS_MAX = 100_000_000n;
+/** A million gwei. */
+const GAS_PRICE_MAX = 10n ** 15n;
 
 /** The account's next nonce, counting what waits in the pool. */
 export function nextNonce(client: ChainClient, address: Address): Promise<number> {
@@ -65,8 +69,10 @@ export async function prepare(options: PrepareOptions): Promise<PreparedTransact
       client.estimateMaxPriorityFeePerGas(),
     ]),
   );
+  const baseFee = block.baseFeePerGas;
+  if (baseFee === null || baseFee > GAS_PRICE_MAX || tip > GAS_PRICE_MAX || estimate > GAS_MAX)
+    throw implausible(doing);
   const gas = (estimate * GAS_PERCENT) / 100n;
-  const baseFee = block.baseFeePerGas ?? 0n;
   const maxFeePerGas = cappedFee(baseFee * BASE_FEE_FACTOR + tip, { gas, least: baseFee + tip, feeCapWei, doing });
   const raw = await signer.signTransaction({
     type: "eip1559",
@@ -120,9 +126,13 @@ export async function receiptOf(client: ChainClient, hash: Hex): Promise<Receipt
     }
   });
   if (receipt === null) return { state: "pending" };
-  const { blockNumber, gasUsed, effectiveGasPrice } = receipt;
+  const { blockNumber, gasUsed, effectiveGasPrice, status } = receipt;
+  // A receipt that says neither is none: a job must not end for it.
+  if (receipt.transactionHash !== hash || (status !== "success" && status !== "reverted")) {
+    throw implausible("reading a receipt");
+  }
   const mined = { blockNumber, gasUsed, feeWei: gasUsed * effectiveGasPrice };
-  if (receipt.status === "success") return { state: "success", ...mined };
+  if (status === "success") return { state: "success", ...mined };
   return { state: "reverted", ...mined, reason: await replayReason(client, receipt) };
 }
 
@@ -163,4 +173,12 @@ async function replayReason(client: ChainClient, receipt: TransactionReceipt): P
   } catch (error) {
     return revertReason(error) ?? "unknown";
   }
+}
+
+/** An answer that no chain gives: another RPC node, or this one later, may do better. */
+function implausible(doing: string): NodeError {
+  return new NodeError("rpc-unavailable", `${doing}: the RPC's answer is implausible`, {
+    retry: "later",
+    hint: "Check BLF_RPC_URL: that it leads to an RPC node of the chain.",
+  });
 }

@@ -270,11 +270,14 @@ describe("a refusal by the coordinator", () => {
     }
   });
 
-  it.each(REFUSALS)("%i of a question is %s, and nothing can have happened", async (status, code, retry) => {
-    const { icl } = talk({ status }, { status });
-    expect(await failureOf(icl.jobStatus(JOB))).toMatchObject({ code, retry, admitted: "no" });
-    expect(await failureOf(icl.assignments())).toMatchObject({ code, retry, admitted: "no" });
-  });
+  it.each(REFUSALS)(
+    "%i of a question is %s, nothing can have happened, and it may be asked again",
+    async (status, code) => {
+      const { icl } = talk({ status }, { status });
+      expect(await failureOf(icl.jobStatus(JOB))).toMatchObject({ code, retry: "later", admitted: "no" });
+      expect(await failureOf(icl.assignments())).toMatchObject({ code, retry: "later", admitted: "no" });
+    },
+  );
 
   it("says how long to wait, in seconds or until a date", async () => {
     const until = "Fri, 02 Jan 2026 03:04:35 GMT";

@@ -47,7 +47,8 @@ export function refusalError(status: number, call: CallContext, retryAfterMs?: n
   }
   const hint =
     "The coordinator refuses this request for good. Compare this version of the node with the coordinator's.";
-  return new NodeError("icl-refused", message, { retry: "never", hint });
+  // Asking again costs nothing, and a job must not end because one question was not liked.
+  return new NodeError("icl-refused", message, { retry: call.method === "GET" ? "later" : "never", hint });
 }
 
 /** A claim of a job that the coordinator does not have, while it does know the node: nothing is owed for it. */

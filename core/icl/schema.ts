@@ -10,6 +10,11 @@ const UINT256_MAX = (1n << 256n) - 1n;
 const TEXT_MAX = 512;
 
 const text = z.string().max(TEXT_MAX);
+/**
+ * An id is opaque, but it names rows and objects and stands in paths and headers: no control characters, no half of a
+ * surrogate pair, which every encoder replaces by the same character, and no dot segment, which URLs resolve.
+ */
+const id = text.regex(/^(?!\.{1,2}$)[^\p{Cc}\p{Cs}]+$/u, "must be text that names something");
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, "must be 0x and 40 hex digits");
 const unixSec = z.coerce.number().int().min(0).max(1e11);
 
@@ -45,9 +50,9 @@ export type Certificate = z.infer<typeof certificate>;
 export const heartbeatReply = z.object({ status: text });
 
 export const assignment = z.object({
-  jobId: text.min(1),
+  jobId: id,
   role,
-  modelId: text.min(1),
+  modelId: id,
   promptCid: text.min(1),
   deadline: unixSec,
   insuranceOptIn: z.boolean().default(false),

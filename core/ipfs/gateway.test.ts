@@ -48,9 +48,13 @@ describe("a gateway", () => {
   });
 
   it("follows redirects: some gateways send every CID to a host of its own", async () => {
-    const { network, gateway } = gatewayAt("https://g.example", [file], { "g.example": honest });
-    await gateway.ask(file.cid, "raw", LIMITS);
-    expect(network.asked[0]?.redirect).toBe("follow");
+    const cid = file.cid.toString();
+    const { network, gateway } = gatewayAt("https://g.example", [file], {
+      "g.example": ({ url }) => Response.redirect(`https://${cid}.g.example/ipfs/${cid}${url.search}`),
+      [`${cid}.g.example`]: honest,
+    });
+    expect(await gateway.ask(file.cid, "plain", LIMITS)).toEqual({ ok: true, value: file.bytes });
+    expect(network.asked.map(({ host }) => host)).toEqual(["g.example", `${cid}.g.example`]);
   });
 
   it("gives an answer of exactly the limit and reports a longer one", async () => {

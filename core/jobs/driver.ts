@@ -117,6 +117,8 @@ export class JobDriver {
       if (__FAILPOINTS__) await failpoint(`${kind}.begun`, job.node, job.jobId);
       result = await this.#parts.perform(kind, job, this.#abort.signal);
     } catch (error) {
+      // Called off because the job is over: nothing failed.
+      if (this.#abort.signal.aborted) return;
       const failure = toFailure(error);
       this.#parts.log("warn", "job.effect-failed", {
         node: job.node,

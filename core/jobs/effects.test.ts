@@ -211,6 +211,15 @@ describe("submitting", () => {
     await expect(submitted).rejects.toMatchObject({ code: "submission-refused", retry: "never", hint: "look" });
   });
 
+  it("whose answer was lost is looked for on record: a leader's own hash there means that it arrived", async () => {
+    refusal = new NodeError("icl-unreachable", "cut", { retry: "later", admitted: "unknown", hint: "" });
+    const fields = { state: "granted", commitment: ours, encryptedKey: { high: INPUT, low: INPUT } } as const;
+    status = { ...QUEUED, outputCid: CID, leaderCommitment: `0x${ours.toUpperCase()}` };
+    expect((await perform("submit", job("leader", fields), calm)).event).toEqual({ type: "submitted" });
+    status = { ...QUEUED, outputCid: CID, leaderCommitment: "cd".repeat(32) };
+    await expect(perform("submit", job("leader", fields), calm)).rejects.toMatchObject({ code: "icl-unreachable" });
+  });
+
   it("is never done without a commitment", async () => {
     await expect(perform("submit", job("verifier"), calm)).rejects.toMatchObject({ code: "internal" });
     expect(happened).toEqual([]);

@@ -162,7 +162,7 @@ async function pin(ports: EffectPorts, job: Job): Promise<EffectResult> {
     });
   }
   const sealed = held(ports.answers.loadSealed(), "sealed answer");
-  const { cid } = await ports.pinner.pin(sealed, `blindference-output-${job.jobId.slice(0, 18)}`);
+  const { cid } = await ports.pinner.pin(sealed, `blindference-output-${job.jobId.slice(0, 18).replace(/[^\w-]/g, "_")}`);
   return { event: { type: "pinned", outputCid: cid } };
 }
 
@@ -182,7 +182,12 @@ async function commit(ports: EffectPorts, job: Job): Promise<EffectResult> {
 
 /** Protocol §4: compare with the leader's commitment; where it is absent there is nothing to contradict ours. */
 function verdictOn(ours: string, leaders: string | null): Verdict {
-  return leaders === null || leaders.replace(/^0x/i, "").toLowerCase() === ours ? "CONFIRM" : "REJECT";
+  return leaders === null || sameHash(leaders, ours) ? "CONFIRM" : "REJECT";
+}
+
+/** Whether the coordinator's spelling of a hash is ours. */
+function sameHash(theirs: string | null, ours: string | null): boolean {
+  return theirs !== null && theirs.replace(/^0x/i, "").toLowerCase() === ours;
 }
 
 async function grant(ports: EffectPorts, job: Job): Promise<EffectResult> {
@@ -208,11 +213,17 @@ async function submit(ports: EffectPorts, job: Job): Promise<EffectResult> {
     }
     return { event: { type: "submitted" } };
   } catch (error) {
-    if (!(error instanceof NodeError) || error.code !== "icl-refused") throw error;
-    // A job that ended before our word arrived is settled, not failed.
+    const refused = error instanceof NodeError && error.code === "icl-refused";
+    const maybeTaken = error instanceof NodeError && error.admitted === "unknown";
+    if (!refused && !maybeTaken) throw error;
+    // A job that ended before our word arrived is settled, not failed; and a word whose answer was lost may be on record.
     const status = await ports.icl.jobStatus(job.jobId).catch(() => null);
     const outcome = status === null ? null : outcomeOf(status);
     if (outcome !== null) return { event: { type: "finalized", outcome } };
+    if (status !== null && job.role === "leader" && sameHash(status.leaderCommitment, job.commitment)) {
+      return { event: { type: "submitted" } };
+    }
+    if (!refused) throw error;
     throw new NodeError("submission-refused", error.message, { retry: "never", hint: error.hint, cause: error });
   }
 }

@@ -212,7 +212,10 @@ function outOfTime(
     return {
       code: "deadline",
       message: what,
-      hint: "The step took longer than the claim allows: see the job's times.",
+      hint:
+        effect === "grant"
+          ? "The storeKey transaction was not mined in time: see GET /api/transactions, and check BLF_RPC_URL and the fees."
+          : "The step took longer than the claim allows: see the job's times.",
     };
   }
   return { code: "deadline", message: `${what}; last error ${last.code}: ${last.message}`, hint: last.hint };

@@ -56,6 +56,8 @@ export interface Settings {
   knownCheckSec: number;
   /** 0: do not look for another copy of this node at the first start. */
   copyCheckSec: number;
+  /** How long what is finished stays. */
+  retention: { historyDays: number; jobRecordDays: number; sealedAnswerHours: number };
   logLevel: LogLevel;
   adminToken?: Secret;
   spendToken?: Secret;
@@ -105,6 +107,11 @@ export function buildSettings(values: Values, modelsGiven: boolean): Settings {
     keyPoolSize: values.BLF_KEY_POOL_SIZE,
     knownCheckSec: values.BLF_KNOWN_CHECK_SECONDS,
     copyCheckSec: values.BLF_COPY_CHECK_SECONDS,
+    retention: {
+      historyDays: values.BLF_HISTORY_DAYS,
+      jobRecordDays: values.BLF_JOB_RECORD_DAYS,
+      sealedAnswerHours: values.BLF_SEALED_ANSWER_HOURS,
+    },
     logLevel: values.BLF_LOG_LEVEL,
     ...present("adminToken", values.BLF_ADMIN_TOKEN),
     ...present("spendToken", values.BLF_SPEND_TOKEN),

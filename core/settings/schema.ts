@@ -9,6 +9,7 @@ import { identityShape } from "./identity.ts";
 import { ipfsShape } from "./ipfs.ts";
 import { limitsShape } from "./limits.ts";
 import { networkShape } from "./network.ts";
+import { retentionShape } from "./retention.ts";
 import { type SettingDoc, settingDocs } from "./setting.ts";
 
 export const settingsSchema = z.object({
@@ -17,6 +18,7 @@ export const settingsSchema = z.object({
   ...backendsShape,
   ...ipfsShape,
   ...limitsShape,
+  ...retentionShape,
   ...apiShape,
 });
 
@@ -35,6 +37,7 @@ export const SETTING_GROUPS: readonly { title: string; settings: readonly NamedS
   { title: "Models", settings: documented(backendsShape) },
   { title: "IPFS", settings: documented(ipfsShape) },
   { title: "Work", settings: documented(limitsShape) },
+  { title: "What is kept", settings: documented(retentionShape) },
   { title: "API, log and command line", settings: documented(apiShape) },
 ];
 

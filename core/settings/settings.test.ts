@@ -75,6 +75,7 @@ describe("good settings", () => {
       keyPoolSize: 4,
       knownCheckSec: 120,
       copyCheckSec: 120,
+      retention: { historyDays: 90, jobRecordDays: 7, sealedAnswerHours: 0 },
       logLevel: "info",
       adminToken: "[redacted]",
       spendToken: "[redacted]",
@@ -115,6 +116,10 @@ describe("good settings", () => {
       { BLF_COFHE_CHAIN_ID: "31337", BLF_SKIP_OUTPUT_KEY_STORAGE: "yes" },
     ],
     ["loopback may be plain http", { BLF_ICL_ENDPOINT: "http://127.0.0.1:8787", BLF_RPC_URL: "http://[::1]:8545" }],
+    [
+      "an answer may stay as long as its record, and both for longer than by default",
+      { BLF_HISTORY_DAYS: "3650", BLF_JOB_RECORD_DAYS: "30", BLF_SEALED_ANSWER_HOURS: "720" },
+    ],
     ["any host may be plain http when allowed", { BLF_ALLOW_HTTP: "1", BLF_ICL_ENDPOINT: "http://icl.lan" }],
   ])("%s", (_, change) => {
     expect(faultsOf(change)).toEqual([]);
@@ -208,6 +213,21 @@ describe("every fault", () => {
       "a rare look at the coordinator",
       { BLF_KNOWN_CHECK_SECONDS: "9" },
       ["fault BLF_KNOWN_CHECK_SECONDS out-of-range"],
+    ],
+    ["a history of no days", { BLF_HISTORY_DAYS: "0" }, ["fault BLF_HISTORY_DAYS out-of-range"]],
+    ["a history without end", { BLF_HISTORY_DAYS: "3651" }, ["fault BLF_HISTORY_DAYS out-of-range"]],
+    ["records of no days", { BLF_JOB_RECORD_DAYS: "0" }, ["fault BLF_JOB_RECORD_DAYS out-of-range"]],
+    ["records for ever", { BLF_JOB_RECORD_DAYS: "366" }, ["fault BLF_JOB_RECORD_DAYS out-of-range"]],
+    [
+      "answers of less than no hours",
+      { BLF_SEALED_ANSWER_HOURS: "-1" },
+      ["fault BLF_SEALED_ANSWER_HOURS out-of-range"],
+    ],
+    ["answers for ever", { BLF_SEALED_ANSWER_HOURS: "721" }, ["fault BLF_SEALED_ANSWER_HOURS out-of-range"]],
+    [
+      "an answer that outlasts its record",
+      { BLF_SEALED_ANSWER_HOURS: "169" },
+      ["warning BLF_SEALED_ANSWER_HOURS conflict"],
     ],
     ["a typing error", { BLF_MODLES: "x" }, ["warning BLF_MODLES unknown"]],
   ])("is found: %s", (_, change, expected) => {

@@ -12,6 +12,7 @@ import { collectInto, type Rule } from "./findings.ts";
 import { accessTokens, account, attestation, executor, storageKey } from "./rules-identity.ts";
 import { models, openaiKey } from "./rules-models.ts";
 import { cofheMode, leader, rpc, transport } from "./rules-network.ts";
+import { sealedAnswers } from "./rules-retention.ts";
 import { SETTINGS, type SettingName, settingsSchema, type Values } from "./schema.ts";
 import { problemOf } from "./setting.ts";
 import { splitList } from "./text.ts";
@@ -54,6 +55,7 @@ const RULES: readonly Rule[] = [
   leader,
   models,
   openaiKey,
+  sealedAnswers,
 ];
 
 /** Reads a Worker's environment, or a process's. Never throws: what is wrong is in `faults`. */

@@ -97,7 +97,9 @@ export function claim(job: Job, node: Address, nowMs: number): Result<Member, Re
   // Nothing is pending any more: a repeated claim is answered and changes nothing.
   if (commitment !== null) return member;
   if (failedAtMs !== null) return refusal("conflict", "the claim ran out and this node failed the job");
-  if (job.outcome !== null || nowMs >= job.deadlineMs) return refusal("conflict", "the job is over");
+  // A repeat after the decision is answered: its first answer may be lost, and what it owes is taken still (`commit`).
+  const decided = job.outcome === "timedout" || (job.outcome !== null && claimsMs.length === 0);
+  if (decided || nowMs >= job.deadlineMs) return refusal("conflict", "the job is over");
   claimsMs.push(nowMs);
   return member;
 }

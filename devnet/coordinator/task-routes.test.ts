@@ -136,6 +136,24 @@ describe("a claim", () => {
     expect(coordinator.stats().failuresRecorded).toMatchObject([{ node: leader.address }]);
   });
 
+  it("made again after the decision is answered, because its verdict is still owed", async () => {
+    const { leader, first, second, jobId, coordinator } = await claimedJob();
+    await leader.result(jobId, HASH);
+    await first.verdict(jobId, HASH);
+    expect(coordinator.stats().jobs[0]?.outcome).toBe("accepted");
+    expect(await second.claim(jobId)).toMatchObject({ status: 200, json: { outputKeyGranted: true } });
+    expect((await second.verdict(jobId, HASH)).status).toBe(200);
+  });
+
+  it("made for the first time after the decision is refused", async () => {
+    const { leader, first, second, jobId } = await rigWithJob();
+    await leader.claim(jobId);
+    await first.claim(jobId);
+    await leader.result(jobId, HASH);
+    await first.verdict(jobId, HASH);
+    expect((await second.claim(jobId)).status).toBe(409);
+  });
+
   it("costs nothing where it was never made", async () => {
     const { clock, coordinator, chain, jobId, send } = await rigWithJob();
     clock.advanceSec(3_600);

@@ -6,6 +6,7 @@
 import { sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import { drizzle } from "drizzle-orm/d1";
+import { NodeError } from "../../core/errors.ts";
 import type { Job, JobState } from "../../core/jobs/job.ts";
 import { MIGRATIONS } from "./migrations.generated.ts";
 import * as schema from "./schema.ts";
@@ -29,13 +30,18 @@ export function ensureSchema(db: D1Database): Promise<void> {
 }
 
 /** Runs `work` on a current schema. A failure forgets that the schema was current: the database may be another one. */
-async function withSchema<T>(db: D1Database, work: () => Promise<T>): Promise<T> {
-  await ensureSchema(db);
+export async function withSchema<T>(db: D1Database, work: () => Promise<T>): Promise<T> {
   try {
+    await ensureSchema(db);
     return await work();
-  } catch (error) {
+  } catch (cause) {
     upToDate.delete(db);
-    throw error;
+    throw new NodeError("history-unavailable", "D1 did not take the history", {
+      retry: "later",
+      admitted: "unknown",
+      hint: "Check the Worker's D1 database. Nothing is lost: what waits is written when it answers again.",
+      cause,
+    });
   }
 }
 
@@ -117,6 +123,10 @@ function statementsOf(database: D1Database, entry: HistoryEntry): BatchItem<"sql
           .onConflictDoUpdate({
             target: [schema.earnings.node, schema.earnings.jobId],
             set: { status, amountBlind, completedAt, seenAt },
+            // The service lists all it ever paid: a row that says nothing new is not written, and may grow old.
+            setWhere: sql`excluded.status <> ${schema.earnings.status}
+              OR excluded.amount_blind IS NOT ${schema.earnings.amountBlind}
+              OR excluded.completed_at IS NOT ${schema.earnings.completedAt}`,
           }),
         db
           .update(schema.assignments)

@@ -18,7 +18,7 @@ import type { Signer } from "../../core/signer.ts";
 import { writeJob } from "../adapters/history.ts";
 import type { Env } from "../env.ts";
 import { cofheOf, createKit, executorOf, iclOf, type Kit, wire } from "../wiring.ts";
-import { JobRow } from "./assignment/job-row.ts";
+import { type JobRetention, JobRow } from "./assignment/job-row.ts";
 
 /** Armed before working: how soon a crash in the middle is picked up again. */
 const SAFETY_ALARM_MS = 2_000;
@@ -28,6 +28,8 @@ const REPORT_RETRY = { baseMs: 5_000, maxMs: 300_000 };
 const ALARM_RETRY_MS = 5_000;
 /** An alarm this far in the past will not fire any more. */
 const ALARM_LOST_MS = 30_000;
+/** How soon to look again at a row that this version cannot read. */
+const UNREADABLE_RETRY_MS = 30_000;
 /** How soon to look again when the settings do not allow work. */
 const UNCONFIGURED_RETRY_MS = 30_000;
 
@@ -52,18 +54,20 @@ export class Assignment extends DurableObject<Env> {
 
   /**
    * Makes sure that the job has a next moment: an alarm may be lost, or lie in the past and never fire.
-   * @returns false where this object holds no job
+   * @returns `absent` where this object holds no job, `unreadable` where this version cannot work on it
    */
-  async wake(): Promise<boolean> {
-    const job = this.#row.load();
-    if (job === null) return false;
+  async wake(): Promise<"awake" | "absent" | "unreadable"> {
+    const read = this.#row.read();
+    if (!read.ok) return "unreadable";
+    const job = read.value;
+    if (job === null) return "absent";
     const alarm = await this.ctx.storage.getAlarm();
     const lost = alarm === null || alarm < Date.now() - ALARM_LOST_MS;
     const done = isFinal(job) && this.#row.reportedState() === job.state;
     if (lost && !done) await this.ctx.storage.setAlarm(Date.now());
     // The Node object asks because it has not heard: it may have lost a report that was confirmed.
     else if (done) await this.#report(true);
-    return true;
+    return "awake";
   }
 
   /** The job's record as the API shows it: without the wrapped key. */
@@ -89,18 +93,30 @@ export class Assignment extends DurableObject<Env> {
 
   /** Works until nothing is due. Gives the next moment to wake, or null when everything is over and told. */
   async #drive(): Promise<number | null> {
-    const job = this.#row.load();
+    const read = this.#row.read();
+    if (!read.ok) {
+      // Left alone: it is looked at again, because the version that can read it may come back.
+      const { code, message, hint } = read.refusal;
+      wire(this.env).log("error", "assignment.unreadable", { code, reason: message, hint });
+      return Date.now() + UNREADABLE_RETRY_MS;
+    }
+    const job = read.value;
     if (job === null) return null;
     const driver = this.#driverFor(job);
     if (driver === null) return Date.now() + UNCONFIGURED_RETRY_MS;
     const wakeMs = await driver.run();
+    if (wakeMs === null && this.#keep().sealedAnswerHours === 0) this.#row.forgetAnswer();
     this.#untold = (await this.#tellAll()) ? 0 : this.#untold + 1;
     const retryMs = Date.now() + backoffMs(this.#untold, REPORT_RETRY);
     if (wakeMs !== null) return this.#untold === 0 ? wakeMs : Math.min(wakeMs, retryMs);
     if (this.#untold > 0) return retryMs;
     if (__FAILPOINTS__) await failpoint("end.told", job.node, job.jobId);
-    this.#row.forgetAnswer();
-    return null;
+    return this.#row.tidy(this.#keep(), Date.now());
+  }
+
+  /** How long what is left of a finished job stays. With settings at fault nothing is deleted that they might keep. */
+  #keep(): JobRetention {
+    return wire(this.env).configured?.settings.retention ?? { jobRecordDays: 365, sealedAnswerHours: 720 };
   }
 
   /** Tells the Node object and D1 whatever they do not know yet. True when both are up to date. */

@@ -10,10 +10,11 @@ import { failpoint } from "../../core/failpoint.ts";
 import { backendNameOf } from "../../core/inference/backend.ts";
 import { holdsSlot, isFinalState, type JobReport } from "../../core/jobs/job.ts";
 import { DEFAULT_INTERVALS, type Duty, DutySchedule } from "../../core/node/duties.ts";
+import type { GuardCommitment } from "../../core/node/guard-interchange.ts";
 import type { Result } from "../../core/result.ts";
 import type { Env } from "../env.ts";
 import { cofheOf, createKit, iclOf, wire } from "../wiring.ts";
-import { CommitGuardTable, type GuardEntry } from "./node/commit-guard.ts";
+import { CommitGuardTable, type GuardEntry, type GuardImport, type GuardRange } from "./node/commit-guard.ts";
 import { type LiveState, type NodeContext, newLiveState, tell } from "./node/context.ts";
 import {
   type DependencyFailure,
@@ -26,6 +27,7 @@ import { attestNow, heartbeatDuty, knownDuty, noteFailure, suspect, watchdogDuty
 import { earningsDuty } from "./node/duties/earnings.ts";
 import { modelList, modelsDuty } from "./node/duties/models.ts";
 import { pollDuty } from "./node/duties/poll.ts";
+import { retentionDuty } from "./node/duties/retention.ts";
 import { reviveDuty } from "./node/duties/revive.ts";
 import { announceHolds, countEnd, endHolds, onProbation, putHold } from "./node/guards.ts";
 import { JobIndex } from "./node/job-index.ts";
@@ -163,6 +165,23 @@ export class Node extends DurableObject<Env> {
     return recorded;
   }
 
+  /** The commitments of this node that were recorded in a stretch of time, for another deployment of it. */
+  async exportGuard(range: GuardRange): Promise<GuardCommitment[]> {
+    return this.#guard.all(range);
+  }
+
+  /** Takes on what another deployment of this node recorded. */
+  async importGuard(entries: GuardCommitment[]): Promise<GuardImport> {
+    const result = this.#guard.merge(entries);
+    const { imported, known, conflicts } = result;
+    const context = this.#open();
+    if (context !== null) {
+      const level = conflicts.length === 0 ? "info" : "error";
+      tell(context, level, "guard.imported", { imported, known, conflicts: conflicts.length });
+    }
+    return result;
+  }
+
   async storeOutputKey(jobId: string, user: string, key: EncryptedOutputKey): Promise<GrantReply> {
     const context = this.#open();
     if (context === null) return { state: "failed", failure: unconfigured() };
@@ -279,7 +298,7 @@ export class Node extends DurableObject<Env> {
       case "revive":
         return reviveDuty(context);
       case "retention":
-        return Promise.resolve();
+        return retentionDuty(context);
     }
   }
 

@@ -14,7 +14,9 @@ import { assignmentRoutes } from "./assignments.ts";
 import { requireAdmin } from "./auth.ts";
 import { dutyRoutes } from "./duties.ts";
 import { frontPage } from "./front-page.ts";
+import { guardRoutes } from "./guard.ts";
 import { hintRoute } from "./hint.ts";
+import { limitRequests } from "./rate-limit.ts";
 import { statusRoutes } from "./status.ts";
 
 export type App = { Bindings: Env };
@@ -24,10 +26,24 @@ const BODY_MAX_BYTES = 64 * 1024;
 
 export function createApp(): Hono<App> {
   const app = new Hono<App>();
-  app.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], styleSrc: ["'unsafe-inline'"] } }));
   app.use(
-    bodyLimit({ maxSize: BODY_MAX_BYTES, onError: (c) => c.json({ error: "the request body is too large" }, 413) }),
+    secureHeaders({
+      contentSecurityPolicy: { defaultSrc: ["'none'"], styleSrc: ["'unsafe-inline'"], frameAncestors: ["'none'"] },
+      xFrameOptions: "DENY",
+    }),
   );
+  // What the API says is for the one who asked; nothing on the way may keep it.
+  app.use(async (c, next) => {
+    await next();
+    c.header("cache-control", "no-store");
+  });
+  app.use(limitRequests);
+  const small = bodyLimit({
+    maxSize: BODY_MAX_BYTES,
+    onError: (c) => c.json({ error: "the request body is too large" }, 413),
+  });
+  // A guard file is the one large body, with a limit of its own.
+  app.use((c, next) => (c.req.path === "/api/guard" ? next() : small(c, next)));
 
   app.get("/healthz", (c) => {
     const { result } = wire(c.env);
@@ -45,11 +61,14 @@ export function createApp(): Hono<App> {
   app.route("/api", statusRoutes());
   app.route("/api", assignmentRoutes());
   app.route("/api", dutyRoutes());
+  app.route("/api", guardRoutes());
 
   app.notFound((c) => c.json({ error: "not found" }, 404));
   app.onError((error, c) => {
     const { code, message, hint } = toFailure(error);
     wire(c.env).log("error", "http.failed", { path: new URL(c.req.url).pathname, code, reason: message });
+    // Only behind the token does anything here fail for a reason worth telling; a stranger learns none.
+    if (!c.req.path.startsWith("/api/")) return c.json({ error: "internal error" }, 500);
     return c.json({ error: { code, message, hint } }, 500);
   });
   return app;

@@ -11,7 +11,7 @@ import { chosenNodes, notOurs } from "./nodes.ts";
 
 const PAGE_DEFAULT = 50;
 const PAGE_MAX = 200;
-const JOB_ID_MAX = 512;
+const JOB_ID = /^[\x21-\x7e]{1,512}$/;
 
 const query = z.object({
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
@@ -56,7 +56,8 @@ export function assignmentRoutes(): Hono<App> {
     })
     .get("/assignments/:jobId", async (c) => {
       const jobId = c.req.param("jobId");
-      if (jobId.length > JOB_ID_MAX) return c.json({ error: "jobId: too long" }, 400);
+      // Opaque to us, but no coordinator's id has spaces or control characters in it.
+      if (!JOB_ID.test(jobId)) return c.json({ error: "jobId: must be 1 to 512 visible ASCII characters" }, 400);
       const addresses = chosenNodes(c, c.req.query("node"));
       if (addresses === null) return notOurs(c);
       const live = await Promise.all(

@@ -2,6 +2,7 @@
 import type { MiddlewareHandler } from "hono";
 import { wire } from "../wiring.ts";
 import type { App } from "./app.ts";
+import { exceeds, tooMany } from "./rate-limit.ts";
 
 export const requireAdmin: MiddlewareHandler<App> = async (c, next) => {
   const expected = wire(c.env).result.adminToken;
@@ -10,6 +11,7 @@ export const requireAdmin: MiddlewareHandler<App> = async (c, next) => {
   }
   const given = /^Bearer (.+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
   if (!(await sameText(given, expected.reveal()))) {
+    if (await exceeds(c, "SIGN_IN_LIMIT")) return tooMany(c, "SIGN_IN_LIMIT");
     c.header("www-authenticate", "Bearer");
     return c.json({ error: "send the header Authorization: Bearer <BLF_ADMIN_TOKEN>" }, 401);
   }

@@ -11,6 +11,8 @@ import { type Failure, toFailure } from "../../../core/errors.ts";
 import { failpoint } from "../../../core/failpoint.ts";
 import type { Clock, Log } from "../../../core/ports.ts";
 import type { Signer } from "../../../core/signer.ts";
+import { addColumn } from "./columns.ts";
+import { forgetTransactions } from "./transaction-retention.ts";
 
 export type TransactionState = "queued" | "signed" | "confirmed" | "reverted" | "failed" | "cancelled";
 
@@ -101,6 +103,11 @@ export class TransactionQueue {
   cancelUnsigned(jobId: string): void {
     for (const row of this.#rows("WHERE job_id = ? AND state = 'queued'", jobId))
       this.#save({ ...row, state: "cancelled" });
+  }
+
+  /** Forgets finished ones that nobody can ask for again. */
+  forgetFinished(days: number, limit: number): void {
+    forgetTransactions(this.#sql, this.#parts.clock.now(), days, limit);
   }
 
   /** Works through the queue until it is empty or its head cannot move now. One run at a time; a second call joins. */
@@ -269,11 +276,4 @@ export class TransactionQueue {
         updatedAtMs: Number(row.updated_at),
       }));
   }
-}
-
-/** Tables outlive versions: a column that came later is added to those that lack it. */
-function addColumn(sql: SqlStorage, table: string, column: string, definition: string): void {
-  const columns = sql.exec<{ name: string }>(`PRAGMA table_info(${table})`).toArray();
-  if (columns.some(({ name }) => name === column)) return;
-  sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${definition}`);
 }

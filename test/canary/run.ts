@@ -1,0 +1,258 @@
+/**
+ * One canary run: a network whose nodes reach every service but the models' through recorders, users with markers in
+ * prompts and answers, and faults at every step. It collects the secrets that there were and the places where they could
+ * have gone; it judges nothing.
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { Hex } from "viem";
+import { promptKeyStoreAbi } from "../../core/chain/abi.ts";
+import { createChainClient } from "../../core/chain/rpc.ts";
+import { createCofhe } from "../../core/cofhe/client.ts";
+import { joinKey } from "../../core/crypto/key-halves.ts";
+import { sha256Hex } from "../../core/crypto/sha256.ts";
+import { systemClock } from "../../core/ports.ts";
+import { DEV_ROLES, devAccount, nodeIndex } from "../../devnet/chain/accounts.ts";
+import type { EdgeNode } from "../../devnet/edge-nodes.ts";
+import { modelAnswer } from "../../devnet/models/answer.ts";
+import type { LocalNetwork } from "../../devnet/network.ts";
+import { createUser, type User, type UserResult } from "../../devnet/user/user.ts";
+import { type Rig, startRig } from "../e2e/rig.ts";
+import { eventually } from "../eventually.ts";
+import { MOCK_VERIFIER } from "./exceptions.ts";
+import { BACKENDS, type CanaryJob, ECHO, REFUSED_STATUS, type Service } from "./jobs.ts";
+import { folderPlaces } from "./places.ts";
+import type { Place, Secret } from "./search.ts";
+import { keySecrets, outputKeys } from "./secrets.ts";
+import { byRpcCall, type Recorder, startRecorder } from "./traffic.ts";
+
+export interface Sent {
+  job: Pick<CanaryJob, "name" | "backend">;
+  prompt: string;
+  /** What the devnet's model says to it. */
+  answer: string;
+  secrets: Secret[];
+  jobId: Promise<string>;
+  result: Promise<UserResult | Error>;
+}
+
+export interface CanaryRun {
+  rig: Rig;
+  recorders: Recorders;
+  /** Sends the jobs at once, with their faults armed, and has the nodes look for them. */
+  round(jobs: readonly CanaryJob[]): Promise<Sent[]>;
+  /** Takes all faults back. */
+  calm(): Promise<void>;
+  /** Ends these jobs everywhere, takes all faults back, and has the nodes do one job well, which they need after failures. */
+  recover(failed: readonly Sent[]): Promise<Sent[]>;
+  /** Waits for the log to say that some node's part of the job came to this code. */
+  untilCode(sent: Sent, event: "job.failed" | "job.effect-failed", code: string): Promise<void>;
+  folders(): Promise<Place[]>;
+  folderOf(node: EdgeNode): string;
+  stop(): Promise<void>;
+}
+
+type Recorders = Record<"icl" | "gateway" | "pinata" | "rpc" | "payment", Recorder>;
+
+/** The settings that lead a node to each of them, and the service behind it. */
+const REACHED: Record<keyof Recorders, { setting: string; behind(urls: LocalNetwork["urls"]): string; path: string }> =
+  {
+    icl: { setting: "BLF_ICL_ENDPOINT", behind: (urls) => urls.icl, path: "" },
+    gateway: { setting: "PINATA_GATEWAY_URL", behind: (urls) => urls.ipfsGateway, path: "/ipfs" },
+    pinata: { setting: "PINATA_API_URL", behind: (urls) => urls.pinata, path: "" },
+    rpc: { setting: "BLF_RPC_URL", behind: (urls) => urls.nodeRpc, path: "/v2/" },
+    payment: { setting: "BLF_PAYMENT_SERVICE_URL", behind: (urls) => urls.payment, path: "" },
+  };
+
+const SERVICES = ["icl", "ipfs", "rpc", "groq", "gemini", "openai"] as const satisfies Service[];
+const RECOVERY: CanaryJob = { name: "mock recovers", backend: "mock", faults: [], code: "" };
+
+/** Longer than any round; a user whose job failed stops asking soon after the run. */
+const USER_TIMEOUT_MS = 45_000;
+
+export async function startRun(): Promise<CanaryRun> {
+  const recorders: Recorders = {
+    icl: await startRecorder("icl"),
+    gateway: await startRecorder("gateway"),
+    pinata: await startRecorder("pinata"),
+    rpc: await startRecorder("rpc", byRpcCall),
+    payment: await startRecorder("payment"),
+  };
+  const closeAll = () => Promise.all(Object.values(recorders).map((recorder) => recorder.close()));
+  const rpcKey = token();
+  const rig = await startRig({
+    models: Object.values(BACKENDS),
+    env: (network) => settings(network, recorders, rpcKey),
+  }).catch(async (error: unknown) => {
+    await closeAll();
+    throw error;
+  });
+  const user = userOf(rig.network);
+  const folderOf = (node: EdgeNode) => join(rig.stateDir, `node-${node.index + 1}`);
+  const poll = () => Promise.all(rig.nodes.map((node) => node.api("/api/poll", { method: "POST" })));
+  const calm = async () => {
+    await Promise.all(SERVICES.map((service) => fetch(faultsUrl(rig.network, service), { method: "DELETE" })));
+  };
+  const round = async (jobs: readonly CanaryJob[]) => {
+    const sent = await Promise.all(jobs.map((job) => send(rig.network, user, job)));
+    await Promise.all(sent.map(({ jobId }) => jobId));
+    await poll();
+    return sent;
+  };
+  return {
+    rig,
+    recorders,
+    folderOf,
+    round,
+    calm,
+    async recover(failed) {
+      // What still waits for a leader or a verdict that will not come would count as a job at hand for minutes.
+      await arm(rig.network, "icl", REFUSED_STATUS, "");
+      for (const { jobId } of failed) await untilOver(rig, await jobId);
+      await calm();
+      await Promise.all(rig.nodes.map((node) => node.api("/api/resume", { method: "POST" })));
+      const sent = await round([RECOVERY]);
+      for (const { jobId } of sent) await untilOver(rig, await jobId);
+      return sent;
+    },
+    async untilCode(sent, event, code) {
+      const jobId = await sent.jobId;
+      await eventually(`${code} of a job in which ${sent.job.name}`, () =>
+        rig.log.find(({ line }) => line.event === event && line.jobId === jobId && line.code === code),
+      );
+    },
+    async folders() {
+      const all = await Promise.all(rig.nodes.map((node) => folderPlaces(node.process.name, folderOf(node))));
+      return all.flat();
+    },
+    async stop() {
+      await rig.stop();
+      await closeAll();
+    },
+  };
+}
+
+/** Every node has done its part of the job, or failed at it. */
+async function untilOver({ log, nodes }: Rig, jobId: string): Promise<void> {
+  const over = ["job.settled", "job.failed"];
+  await eventually(`the end of ${jobId} at every node`, () => {
+    const told = log.filter(({ line }) => line.jobId === jobId && over.includes(line.event)).map(({ node }) => node);
+    return new Set(told).size === nodes.length ? true : undefined;
+  });
+}
+
+function settings(network: LocalNetwork, recorders: Recorders, rpcKey: string): Record<string, string> {
+  const reached = Object.entries(REACHED).map(([name, { setting, behind, path }]) => {
+    const recorder = recorders[name as keyof Recorders];
+    recorder.forwardTo(behind(network.urls));
+    return [setting, `${recorder.url}${path}${setting === "BLF_RPC_URL" ? rpcKey : ""}`];
+  });
+  return {
+    ...Object.fromEntries(reached),
+    GROQ_API_KEY: `gsk_${token()}`,
+    GROQ_BASE_URL: network.urls.groq,
+    GOOGLE_API_KEY: `AIza${token()}`,
+    GEMINI_BASE_URL: network.urls.gemini,
+    OPENAI_API_KEY: `sk-${token()}`,
+    OPENAI_BASE_URL: network.urls.openai,
+    BLF_SPEND_TOKEN: token(),
+    BLF_LOG_LEVEL: "DEBUG",
+  };
+}
+
+/** Random, and made of what every encoding carries. */
+export function token(): string {
+  return randomBytes(18).toString("hex");
+}
+
+async function send(network: LocalNetwork, user: User, job: CanaryJob): Promise<Sent> {
+  const [head, tail] = [token(), token()];
+  const prompt = `Canary ${head} says "çà" & more:\nand at last, past the words that an answer repeats, ${tail}`;
+  for (const { service, fault } of job.faults) await arm(network, service, fault, prompt);
+  const answer = await answerTo(BACKENDS[job.backend], prompt);
+  let tellId: (jobId: string) => void = () => undefined;
+  const jobId = new Promise<string>((resolve) => {
+    tellId = resolve;
+  });
+  const onStep = (step: string, _ms: number, { jobId: id }: { jobId: string }) => step === "request" && tellId(id);
+  const result = user
+    .runJob({ modelId: BACKENDS[job.backend], prompt, onStep })
+    .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+  const secrets = [
+    { name: `prompt (${job.name})`, value: prompt },
+    { name: `prompt's head (${job.name})`, value: head },
+    { name: `prompt's tail (${job.name})`, value: tail },
+    { name: `answer (${job.name})`, value: answer.text },
+    { name: `answer's tag (${job.name})`, value: answer.tag },
+  ];
+  return { job, prompt, answer: answer.text, secrets, jobId, result };
+}
+
+async function answerTo(modelId: string, prompt: string): Promise<{ text: string; tag: string }> {
+  if (modelId.startsWith("mock:")) {
+    const tag = await sha256Hex(`${modelId}:${prompt}`);
+    return { text: `MOCK_OUTPUT_${tag}`, tag };
+  }
+  const text = await modelAnswer(modelId.replace(/^(groq|gemini):/, ""), prompt);
+  const tag = /Answer ([0-9a-f]+):/.exec(text)?.[1];
+  if (tag === undefined) throw new Error("the devnet's models answer differently now");
+  return { text, tag };
+}
+
+async function arm(network: LocalNetwork, service: Service, fault: object, prompt: string): Promise<void> {
+  const body = JSON.stringify(fault).replaceAll(ECHO, () => JSON.stringify(prompt).slice(1, -1));
+  const reply = await fetch(faultsUrl(network, service), { method: "POST", body });
+  if (!reply.ok) throw new Error(`${service} took no fault: ${await reply.text()}`);
+}
+
+/** The service itself, not its recorder. */
+function faultsUrl({ urls }: LocalNetwork, service: Service): string {
+  const url = service === "ipfs" ? urls.pinata : service === "rpc" ? urls.nodeRpc : urls[service];
+  return `${new URL(url).origin}/devnet/faults`;
+}
+
+function userOf({ urls, chainId, contracts }: LocalNetwork): User {
+  return createUser({
+    coordinatorUrl: urls.icl,
+    chain: { rpcUrl: urls.rpc, chainId, promptKeyStore: contracts.promptKeyStore },
+    ipfsGatewayUrl: urls.ipfsGateway,
+    account: devAccount(DEV_ROLES.user),
+    timeoutMs: USER_TIMEOUT_MS,
+  });
+}
+
+/** The prompt keys of the jobs, as a node that was allowed to reads them; not over any recorder. */
+export async function promptKeySecrets({ network, nodes }: Rig, jobIds: readonly string[]): Promise<Secret[]> {
+  const { chainId, urls, contracts } = network;
+  const signer = devAccount(nodeIndex(nodes[0]?.index ?? 0));
+  let permit: string | null = null;
+  const permits = {
+    load: async () => permit,
+    save: async (text: string) => {
+      permit = text;
+    },
+  };
+  const none = { coFheUrl: urls.rpc, verifierUrl: urls.rpc, thresholdNetworkUrl: urls.rpc };
+  const cofhe = createCofhe({ chainId, rpcUrls: [urls.rpc], urls: none, signer, permits, clock: systemClock });
+  const client = createChainClient({ rpcUrls: [urls.rpc], chainId });
+  const read = async (jobId: string, at: number) => {
+    const args = [jobId as Hex] as const;
+    const contract = {
+      address: contracts.promptKeyStore,
+      abi: promptKeyStoreAbi,
+      functionName: "getEncryptedKey",
+    } as const;
+    const [high, low] = await client.readContract({ ...contract, args });
+    const key = joinKey(await cofhe.decryptUint128(high), await cofhe.decryptUint128(low));
+    return keySecrets(`prompt key ${at + 1}`, key);
+  };
+  const all: Secret[] = [];
+  for (const [at, jobId] of jobIds.entries()) all.push(...(await read(jobId, at)));
+  return all;
+}
+
+/** Every output key that a node had encrypted in this run. */
+export function outputKeySecrets(rpc: Recorder): { keys: Uint8Array[]; secrets: Secret[] } {
+  const keys = outputKeys(rpc.requests(new RegExp(`^eth_sendTransaction→${MOCK_VERIFIER}#`)));
+  return { keys, secrets: keys.flatMap((key, at) => keySecrets(`output key ${at + 1}`, key)) };
+}
