@@ -130,8 +130,8 @@ const COORDINATOR: Endpoint[] = [
     method: "POST",
     path: "^/internal/task/result$",
     ...pickyText,
-    except: { both: { "400": "failed submission-refused" } },
-    note: "400 is a certain no.",
+    except: { both: { "400": "failed submission-refused" }, always: { half: "accepted" } },
+    note: "400 is a certain no. Where the answer is cut, the coordinator's record tells that the word arrived.",
   },
   {
     ...icl,
@@ -140,8 +140,8 @@ const COORDINATOR: Endpoint[] = [
     method: "POST",
     path: "^/internal/task/verify$",
     ...pickyText,
-    except: { both: { "400": "failed submission-refused" } },
-    note: "400 is a certain no.",
+    except: { both: { "400": "failed submission-refused" }, always: { half: "accepted" } },
+    note: "400 is a certain no. Where the answer is cut, the coordinator's record tells that the word arrived.",
   },
   {
     ...icl,

@@ -171,7 +171,7 @@ describe("what the node sees", () => {
   });
 
   it("has it lead nothing without gas, and verify on", async () => {
-    const test = createTestClient({ mode: "anvil", chain: null, transport: http(chain.rpcUrl) });
+    const test = createTestClient({ mode: "anvil", transport: http(chain.rpcUrl) });
     const client = createChainClient({ rpcUrls: [chain.rpcUrl], chainId: chain.chainId });
     const { address } = devAccount(DEV_ROLES.firstNode);
     const before = await client.getBalance({ address });

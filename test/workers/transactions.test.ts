@@ -203,6 +203,28 @@ describe("an account's transactions", () => {
     );
   });
 
+  it("that came to nothing keep their purpose, until it is given another chance after a while", async () => {
+    const clock = quickClock();
+    await withQueue(
+      "tx-another-chance",
+      async (queue) => {
+        queue.enqueue(heartbeatCall(registry, 1), null);
+        await queue.run();
+        queue.retryFailed("heartbeat:1", 60_000);
+        expect(queue.get("heartbeat:1")).toMatchObject({ state: "failed" });
+        clock.pass(60_001);
+        queue.retryFailed("heartbeat:1", 60_000);
+        expect(queue.get("heartbeat:1")).toBeNull();
+        queue.enqueue(call("kept"), null);
+        await queue.run();
+        clock.pass(60_001);
+        queue.retryFailed("kept", 60_000);
+        expect(queue.get("kept")).toMatchObject({ state: "confirmed" });
+      },
+      clock,
+    );
+  });
+
   it("that would revert are not sent, and say why", async () => {
     const before = await nextNonce(client, SENDER.address);
     await withQueue("tx-revert", async (queue) => {

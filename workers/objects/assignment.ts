@@ -11,6 +11,7 @@ import type { Assignment as Offer } from "../../core/icl/schema.ts";
 import { JobDriver } from "../../core/jobs/driver.ts";
 import { type AccountPort, createEffects } from "../../core/jobs/effects.ts";
 import { concernsNode, isFinal, type Job, newJob } from "../../core/jobs/job.ts";
+import type { UnreadableJob } from "../../core/jobs/upgrade.ts";
 import { dependencyOf } from "../../core/node/breakers.ts";
 import { standingOf } from "../../core/node/failures.ts";
 import { backoffMs } from "../../core/retry.ts";
@@ -28,10 +29,13 @@ const REPORT_RETRY = { baseMs: 5_000, maxMs: 300_000 };
 const ALARM_RETRY_MS = 5_000;
 /** An alarm this far in the past will not fire any more. */
 const ALARM_LOST_MS = 30_000;
-/** How soon to look again at a row that this version cannot read. */
-const UNREADABLE_RETRY_MS = 30_000;
+/** How soon to look again at a row of a newer version: that version may be back while the job can be saved. */
+const UNREADABLE_RETRY = { baseMs: 30_000, maxMs: 600_000 };
 /** How soon to look again when the settings do not allow work. */
 const UNCONFIGURED_RETRY_MS = 30_000;
+
+/** Shown in place of a job that this version cannot read. */
+export type UnreadableSnapshot = { state: "unreadable"; failure: UnreadableJob };
 
 export class Assignment extends DurableObject<Env> {
   readonly #row: JobRow;
@@ -39,6 +43,8 @@ export class Assignment extends DurableObject<Env> {
   #projecting: Promise<boolean> | null = null;
   /** Rounds in a row in which the Node object or D1 could not be told. */
   #untold = 0;
+  /** Looks in a row at a job that this version cannot read. */
+  #looks = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -70,9 +76,11 @@ export class Assignment extends DurableObject<Env> {
     return "awake";
   }
 
-  /** The job's record as the API shows it: without the wrapped key. */
-  async snapshot(): Promise<Omit<Job, "outputKey"> | null> {
-    const job = this.#row.load();
+  /** The job's record as the API shows it, without the wrapped key; or why this version cannot read it. */
+  async snapshot(): Promise<Omit<Job, "outputKey"> | UnreadableSnapshot | null> {
+    const read = this.#row.read();
+    if (!read.ok) return { state: "unreadable", failure: read.refusal };
+    const job = read.value;
     if (job === null) return null;
     const { outputKey: _wrapped, ...shown } = job;
     return shown;
@@ -94,12 +102,7 @@ export class Assignment extends DurableObject<Env> {
   /** Works until nothing is due. Gives the next moment to wake, or null when everything is over and told. */
   async #drive(): Promise<number | null> {
     const read = this.#row.read();
-    if (!read.ok) {
-      // Left alone: it is looked at again, because the version that can read it may come back.
-      const { code, message, hint } = read.refusal;
-      wire(this.env).log("error", "assignment.unreadable", { code, reason: message, hint });
-      return Date.now() + UNREADABLE_RETRY_MS;
-    }
+    if (!read.ok) return this.#leave(read.refusal);
     const job = read.value;
     if (job === null) return null;
     const driver = this.#driverFor(job);
@@ -112,6 +115,13 @@ export class Assignment extends DurableObject<Env> {
     if (this.#untold > 0) return retryMs;
     if (__FAILPOINTS__) await failpoint("end.told", job.node, job.jobId);
     return this.#row.tidy(this.#keep(), Date.now());
+  }
+
+  /** A row that this version cannot work on stays as it is. Gives when to look again: a damaged one mends by no waiting. */
+  #leave({ reason, code, message, hint }: UnreadableJob): number | null {
+    wire(this.env).log("error", "assignment.unreadable", { code, reason: message, hint, object: String(this.ctx.id) });
+    this.#looks += 1;
+    return reason === "newer" ? Date.now() + backoffMs(this.#looks, UNREADABLE_RETRY) : null;
   }
 
   /** How long what is left of a finished job stays. With settings at fault nothing is deleted that they might keep. */

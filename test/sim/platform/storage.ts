@@ -62,6 +62,10 @@ export class SimStorage {
         hooks.alarmChanged(this.#alarmMs);
         hooks.written();
       },
+      deleteAll: async () => {
+        fence();
+        this.#wipe();
+      },
       deleteAlarm: async () => {
         fence();
         this.#alarmMs = null;
@@ -123,6 +127,14 @@ export class SimStorage {
     if (/^\s*(CREATE|ALTER|DROP)/i.test(sql)) this.#statements.clear();
     else this.#statements.set(sql, prepared);
     return prepared;
+  }
+
+  #wipe(): void {
+    const tables = this.#db
+      .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+      .all();
+    for (const { name } of tables) this.#db.exec(`DROP TABLE "${String(name)}"`);
+    this.#version += 1;
   }
 
   #transaction<T>(work: () => T): T {

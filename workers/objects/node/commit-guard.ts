@@ -50,7 +50,7 @@ export class CommitGuardTable {
   record(entry: GuardEntry, nowMs: number): Result<null, string> {
     return this.#storage.transactionSync(() => {
       const [row, ...rivals] = this.#find(entry.jobId);
-      // Either may be the one that was sent; as both cannot have been, neither is sent (again) on a guess.
+      // One deployment of this node may have sent the one and is asked for the other here: any answer could be the second.
       if (rivals.length > 0) return refuse("two commitments are on record for this job: nothing more is sent for it");
       if (row !== undefined) {
         if (row.commitment === entry.commitment) return ok(null);
@@ -101,16 +101,8 @@ export class CommitGuardTable {
     });
   }
 
-  /** What is on record for a job: the one commitment that was made here or came first, then those that contradict it. */
   #find(jobId: string): Row[] {
-    return this.#storage.sql
-      .exec<Row>(
-        `SELECT job_id, role, commitment, output_cid, at FROM commitments WHERE job_id = ?
-         UNION ALL SELECT job_id, role, commitment, output_cid, at FROM rival_commitments WHERE job_id = ?`,
-        jobId,
-        jobId,
-      )
-      .toArray();
+    return this.#storage.sql.exec<Row>(`SELECT * FROM (${BOTH}) WHERE job_id = ?`, jobId).toArray();
   }
 
   #insert(table: "commitments" | "rival_commitments", entry: GuardEntry, atMs: number): void {

@@ -84,6 +84,11 @@ export class JobIndex {
     return true;
   }
 
+  /** Takes a job's slot although the job has not moved; its next move decides anew. */
+  release(jobId: string): void {
+    this.#sql.exec("UPDATE jobs SET open = 0 WHERE job_id = ? AND open = 1", jobId);
+  }
+
   /** Jobs that hold a slot. */
   open(): IndexedJob[] {
     return this.#list("WHERE open = 1 ORDER BY at");

@@ -68,6 +68,7 @@ export class TransactionQueue {
       gas_used TEXT, fee_wei TEXT, error TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL)`);
     addColumn(sql, "transactions", "looks", "INTEGER NOT NULL DEFAULT 0");
     sql.exec("CREATE INDEX IF NOT EXISTS transactions_open ON transactions (state, seq)");
+    sql.exec("CREATE INDEX IF NOT EXISTS transactions_looks ON transactions (state, looks, updated_at)");
   }
 
   /** Adds a transaction unless its purpose is known. */
@@ -83,6 +84,15 @@ export class TransactionQueue {
       String(call.value ?? 0n),
       nowMs,
       nowMs,
+    );
+  }
+
+  /** Gives a purpose another chance: forgets the transaction if it came to nothing, and that was `afterMs` ago. */
+  retryFailed(purpose: string, afterMs: number): void {
+    this.#sql.exec(
+      "DELETE FROM transactions WHERE purpose = ? AND state IN ('failed', 'reverted', 'cancelled') AND updated_at <= ?",
+      purpose,
+      this.#parts.clock.now() - afterMs,
     );
   }
 

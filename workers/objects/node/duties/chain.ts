@@ -8,6 +8,9 @@ import { chainHeartbeatDue } from "../../../../core/node/duties.ts";
 import { type NodeContext, tell } from "../context.ts";
 import { pauseOnFailures } from "../guards.ts";
 
+/** A heartbeat that failed or reverted is tried again at the next look after this. */
+const RETRY_AFTER_MS = 3_000_000;
+
 export async function chainDuty(context: NodeContext): Promise<void> {
   const { kit, signer, store, transactions } = context;
   const { contracts } = kit.settings;
@@ -45,6 +48,9 @@ export async function chainDuty(context: NodeContext): Promise<void> {
   const nowSec = Math.floor(nowMs / 1000);
   if (!chainHeartbeatDue(registry.lastHeartbeatSec, registry.graceSec, nowSec)) return;
   // The last heartbeat's time makes the purpose: one transaction for one due heartbeat, however often we look.
-  transactions.enqueue(heartbeatCall(contracts.nodeRegistry, registry.lastHeartbeatSec), null);
+  const call = heartbeatCall(contracts.nodeRegistry, registry.lastHeartbeatSec);
+  // One that came to nothing must not be the last one: only a heartbeat changes the purpose.
+  transactions.retryFailed(call.purpose, RETRY_AFTER_MS);
+  transactions.enqueue(call, null);
   await transactions.run();
 }

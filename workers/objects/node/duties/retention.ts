@@ -2,8 +2,8 @@
 import { pruneHistory } from "../../../adapters/retention.ts";
 import type { NodeContext } from "../context.ts";
 
-/** D1's free plan writes 100,000 rows a day: this is a twentieth of it at most. */
-const ROWS_AT_ONCE = 200;
+/** A busy node writes some 700 rows an hour; D1's free plan allows 100,000 a day, and this is a quarter of it at most. */
+const ROWS_AT_ONCE = 1_000;
 
 export async function retentionDuty({ env, kit, transactions }: NodeContext): Promise<void> {
   const { historyDays } = kit.settings.retention;

@@ -17,7 +17,10 @@ export async function reviveDuty(context: NodeContext): Promise<void> {
   await Promise.all(
     quiet.map(async ({ jobId, atMs }) => {
       const found = await env.ASSIGNMENT.getByName(assignmentName(signer.address, jobId)).wake();
-      if (found === "awake" || nowMs - atMs < GIVEN_UP_MS) return;
+      if (found === "awake") return;
+      // Nothing works on it now: its slot is another's until a version that reads it is back.
+      jobs.release(jobId);
+      if (nowMs - atMs < GIVEN_UP_MS) return;
       jobs.moved(jobId, "failed", false, kit.clock.now());
       tell(context, "error", "job.lost", {
         jobId,
