@@ -44,14 +44,22 @@ export type ReceiptState =
 const GAS_PERCENT = 125n;
 /** The base fee may double before these bytes are too cheap; the excess is never paid. */
 const BASE_FEE_FACTOR = 2n;
+/** What every transaction costs at least. */
+const GAS_MIN = 21_000n;
 /** Far beyond what any transaction needs: an RPC node that says more errs, and signed bytes of that kind never go out. */
 const GAS_MAX = 100_000_000n;
 /** A million gwei. */
 const GAS_PRICE_MAX = 10n ** 15n;
+const UINT64_MAX = 2n ** 64n - 1n;
 
 /** The account's next nonce, counting what waits in the pool. */
 export function nextNonce(client: ChainClient, address: Address): Promise<number> {
-  return chainCall("reading the nonce", () => client.getTransactionCount({ address, blockTag: "pending" }));
+  const doing = "reading the nonce";
+  return chainCall(doing, async () => {
+    const nonce = await client.getTransactionCount({ address, blockTag: "pending" });
+    if (!Number.isSafeInteger(nonce) || nonce < 0) throw implausible(doing);
+    return nonce;
+  });
 }
 
 /**
@@ -70,8 +78,8 @@ export async function prepare(options: PrepareOptions): Promise<PreparedTransact
     ]),
   );
   const baseFee = block.baseFeePerGas;
-  if (baseFee === null || baseFee > GAS_PRICE_MAX || tip > GAS_PRICE_MAX || estimate > GAS_MAX)
-    throw implausible(doing);
+  if (baseFee === null || !isWithin(baseFee, 0n, GAS_PRICE_MAX)) throw implausible(doing);
+  if (!isWithin(tip, 0n, GAS_PRICE_MAX) || !isWithin(estimate, GAS_MIN, GAS_MAX)) throw implausible(doing);
   const gas = (estimate * GAS_PERCENT) / 100n;
   const maxFeePerGas = cappedFee(baseFee * BASE_FEE_FACTOR + tip, { gas, least: baseFee + tip, feeCapWei, doing });
   const raw = await signer.signTransaction({
@@ -131,6 +139,10 @@ export async function receiptOf(client: ChainClient, hash: Hex): Promise<Receipt
   if (receipt.transactionHash !== hash || (status !== "success" && status !== "reverted")) {
     throw implausible("reading a receipt");
   }
+  // viem gives null for what a receipt lacks, whatever the types say.
+  if (![blockNumber, gasUsed, effectiveGasPrice].every((amount) => isWithin(amount, 0n, UINT64_MAX))) {
+    throw implausible("reading a receipt");
+  }
   const mined = { blockNumber, gasUsed, feeWei: gasUsed * effectiveGasPrice };
   if (status === "success") return { state: "success", ...mined };
   return { state: "reverted", ...mined, reason: await replayReason(client, receipt) };
@@ -173,6 +185,10 @@ async function replayReason(client: ChainClient, receipt: TransactionReceipt): P
   } catch (error) {
     return revertReason(error) ?? "unknown";
   }
+}
+
+function isWithin(amount: bigint, least: bigint, most: bigint): boolean {
+  return typeof amount === "bigint" && amount >= least && amount <= most;
 }
 
 /** An answer that no chain gives: another RPC node, or this one later, may do better. */

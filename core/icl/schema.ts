@@ -16,7 +16,16 @@ const text = z.string().max(TEXT_MAX);
  */
 const id = text.regex(/^(?!\.{1,2}$)[^\p{Cc}\p{Cs}]+$/u, "must be text that names something");
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, "must be 0x and 40 hex digits");
-const unixSec = z.coerce.number().int().min(0).max(1e11);
+/** As a number or its digits. Nothing else becomes a time: a null that reads as 1970 would end a claimed job at once. */
+const unixSec = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\d{1,11}$/, "must be unix seconds")
+      .transform(Number),
+  ])
+  .pipe(z.number().int().min(0).max(1e11));
 
 /** A uint256 handle as a bigint; 0, null and absent all become 0n, which means "no key". */
 export const handle = z
@@ -69,7 +78,11 @@ export const claimReply = z.object({
   kpHighHandle: handle,
   kpLowHandle: handle,
   outputKeyGranted: z.boolean().optional(),
-  claimDeadline: unixSec.optional(),
+  /** A coordinator in Python prints its None as null. */
+  claimDeadline: unixSec
+    .nullable()
+    .transform((value) => value ?? undefined)
+    .optional(),
 });
 export type ClaimReply = z.infer<typeof claimReply>;
 

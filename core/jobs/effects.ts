@@ -162,7 +162,10 @@ async function pin(ports: EffectPorts, job: Job): Promise<EffectResult> {
     });
   }
   const sealed = held(ports.answers.loadSealed(), "sealed answer");
-  const { cid } = await ports.pinner.pin(sealed, `blindference-output-${job.jobId.slice(0, 18).replace(/[^\w-]/g, "_")}`);
+  const { cid } = await ports.pinner.pin(
+    sealed,
+    `blindference-output-${job.jobId.slice(0, 18).replace(/[^\w-]/g, "_")}`,
+  );
   return { event: { type: "pinned", outputCid: cid } };
 }
 

@@ -44,8 +44,11 @@ const MAX_BYTES = 1 << 20;
 /** The service's own upper limit for one page. */
 const PAGE = 100;
 
-const count = z.coerce.number().int().nonnegative();
-const amount = z.coerce.number().nonnegative();
+/** A number or its digits. Nothing else becomes a figure: a null that reads as 0 would be one that we made up. */
+const decimal = z.string().regex(/^\d{1,30}(\.\d{1,30})?$/);
+const amount = z.union([z.number(), decimal.transform(Number)]).pipe(z.number().nonnegative());
+const count = amount.pipe(z.number().int());
+const amountText = z.union([decimal, z.number().nonnegative()]).transform(String);
 const text = z.string().max(512);
 
 const earningsReply = z.object({ total_blind_earned: amount, jobs_count: count });
@@ -67,8 +70,8 @@ const statsReply = z.object({
   failed: count,
   slashed: count,
   slash_count: count,
-  current_stake_blind: z.coerce.string(),
-  total_earned_blind: z.coerce.string(),
+  current_stake_blind: amountText,
+  total_earned_blind: amountText,
 });
 
 export async function fetchEarnings(service: PaymentService, node: string): Promise<Earnings> {

@@ -94,11 +94,11 @@ export const FAILING: readonly (readonly CanaryJob[])[] = [
   ],
 ];
 
-/** What ends whatever waits for a leader or a verdict that will not come; its code is `icl-refused`. */
-export const REFUSED_STATUS = {
+/** Ends whatever waits for a leader or a verdict that will not come. */
+export const OVER = {
   path: "/internal/jobs/",
-  mode: "status",
-  status: 400,
+  mode: "json",
+  body: { jobId: "", status: "TIMEDOUT", outputCid: null, leaderCommitment: null, failureReason: null },
   count: MANY,
 } as const satisfies Fault;
 
@@ -109,6 +109,12 @@ export const PASSING: readonly CanaryJob[] = [
     backend: "mock",
     faults: [{ service: "icl", fault: { path: "/task/claim$", mode: "half", count: 1 } }],
     code: "icl-unreachable",
+  },
+  {
+    name: "the coordinator refuses to tell a job's status",
+    backend: "mock",
+    faults: [{ service: "icl", fault: { path: "/internal/jobs/", mode: "status", status: 400, count: 3 } }],
+    code: "icl-refused",
   },
   {
     name: "the gateway sends another file",

@@ -20,7 +20,7 @@ import { createUser, type User, type UserResult } from "../../devnet/user/user.t
 import { type Rig, startRig } from "../e2e/rig.ts";
 import { eventually } from "../eventually.ts";
 import { MOCK_VERIFIER } from "./exceptions.ts";
-import { BACKENDS, type CanaryJob, ECHO, REFUSED_STATUS, type Service } from "./jobs.ts";
+import { BACKENDS, type CanaryJob, ECHO, OVER, type Service } from "./jobs.ts";
 import { folderPlaces } from "./places.ts";
 import type { Place, Secret } from "./search.ts";
 import { keySecrets, outputKeys } from "./secrets.ts";
@@ -41,8 +41,8 @@ export interface CanaryRun {
   recorders: Recorders;
   /** Sends the jobs at once, with their faults armed, and has the nodes look for them. */
   round(jobs: readonly CanaryJob[]): Promise<Sent[]>;
-  /** Takes all faults back. */
-  calm(): Promise<void>;
+  /** Takes all faults back once these jobs are over everywhere: a late node must still meet them. */
+  calm(over: readonly Sent[]): Promise<void>;
   /** Ends these jobs everywhere, takes all faults back, and has the nodes do one job well, which they need after failures. */
   recover(failed: readonly Sent[]): Promise<Sent[]>;
   /** Waits for the log to say that some node's part of the job came to this code. */
@@ -67,6 +67,9 @@ const REACHED: Record<keyof Recorders, { setting: string; behind(urls: LocalNetw
 const SERVICES = ["icl", "ipfs", "rpc", "groq", "gemini", "openai"] as const satisfies Service[];
 const RECOVERY: CanaryJob = { name: "mock recovers", backend: "mock", faults: [], code: "" };
 
+/** A follower may sleep for ten seconds between two looks, and a machine be slow. */
+const OVER_TIMEOUT_MS = 60_000;
+
 /** Longer than any round; a user whose job failed stops asking soon after the run. */
 const USER_TIMEOUT_MS = 45_000;
 
@@ -89,14 +92,25 @@ export async function startRun(): Promise<CanaryRun> {
   });
   const user = userOf(rig.network);
   const folderOf = (node: EdgeNode) => join(rig.stateDir, `node-${node.index + 1}`);
-  const poll = () => Promise.all(rig.nodes.map((node) => node.api("/api/poll", { method: "POST" })));
-  const calm = async () => {
+  const tell = (command: "pause" | "resume" | "poll") =>
+    Promise.all(rig.nodes.map((node) => node.api(`/api/${command}`, { method: "POST" })));
+  const calm = async (over: readonly Sent[]) => {
+    for (const { jobId } of over) {
+      // After a failure a node leaves an offer alone until it is resumed; it is to meet the fault before that is gone.
+      await untilOver(rig, await jobId, async () => {
+        await tell("resume");
+        await tell("poll");
+      });
+    }
     await Promise.all(SERVICES.map((service) => fetch(faultsUrl(rig.network, service), { method: "DELETE" })));
   };
   const round = async (jobs: readonly CanaryJob[]) => {
+    // All offers in one poll: were one job to fail before the next is seen, the node would leave that one alone.
+    await tell("pause");
     const sent = await Promise.all(jobs.map((job) => send(rig.network, user, job)));
     await Promise.all(sent.map(({ jobId }) => jobId));
-    await poll();
+    await tell("resume");
+    await tell("poll");
     return sent;
   };
   return {
@@ -107,10 +121,8 @@ export async function startRun(): Promise<CanaryRun> {
     calm,
     async recover(failed) {
       // What still waits for a leader or a verdict that will not come would count as a job at hand for minutes.
-      await arm(rig.network, "icl", REFUSED_STATUS, "");
-      for (const { jobId } of failed) await untilOver(rig, await jobId);
-      await calm();
-      await Promise.all(rig.nodes.map((node) => node.api("/api/resume", { method: "POST" })));
+      await arm(rig.network, "icl", OVER, "");
+      await calm(failed);
       const sent = await round([RECOVERY]);
       for (const { jobId } of sent) await untilOver(rig, await jobId);
       return sent;
@@ -132,13 +144,19 @@ export async function startRun(): Promise<CanaryRun> {
   };
 }
 
-/** Every node has done its part of the job, or failed at it. */
-async function untilOver({ log, nodes }: Rig, jobId: string): Promise<void> {
+/** Every node has done its part of the job, or failed at it. Meanwhile it is told to go on, by `urge`. */
+async function untilOver({ log, nodes }: Rig, jobId: string, urge?: () => Promise<void>): Promise<void> {
   const over = ["job.settled", "job.failed"];
-  await eventually(`the end of ${jobId} at every node`, () => {
-    const told = log.filter(({ line }) => line.jobId === jobId && over.includes(line.event)).map(({ node }) => node);
-    return new Set(told).size === nodes.length ? true : undefined;
-  });
+  await eventually(
+    `the end of ${jobId} at every node`,
+    async () => {
+      const told = log.filter(({ line }) => line.jobId === jobId && over.includes(line.event)).map(({ node }) => node);
+      if (new Set(told).size === nodes.length) return true;
+      await urge?.();
+      return undefined;
+    },
+    OVER_TIMEOUT_MS,
+  );
 }
 
 function settings(network: LocalNetwork, recorders: Recorders, rpcKey: string): Record<string, string> {

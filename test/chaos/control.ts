@@ -3,71 +3,96 @@
  * stands still until it is killed or let go, and others that reach it meanwhile wait behind it, so that the next step
  * is one node's alone. It also remembers the order of things for the checks afterwards.
  */
+import * as z from "zod";
 import { type Listening, listen } from "../../devnet/http.ts";
 
-export interface Arrival {
-  name: string;
-  node: string;
-  jobId: string;
-}
+const arrivalShape = z.object({ name: z.string(), node: z.string(), jobId: z.string() });
+export type Arrival = z.output<typeof arrivalShape>;
 
 export interface Gate {
   /** Resolves with the first arrival. */
   arrived: Promise<Arrival>;
+  /** Lets the first one go on, alone. */
+  letFirstGo(): void;
   /** Lets everyone go, and whoever comes later. */
   open(): void;
 }
 
 export interface Control {
   url: string;
-  /** Arms a point, for one node or for any. One gate at a time. */
-  arm(name: string, node?: string): Gate;
+  /** Arms a point for arrivals that `wanted` accepts. Throws while another is armed. */
+  arm(name: string, wanted?: (arrival: Arrival) => boolean): Gate;
+  /** Whether the node has passed the point in this job. */
+  hasPassed(arrival: Arrival): boolean;
   /** Model calls that began for an answer that was already on disk. */
   repeatedAnswers: Arrival[];
-  /** How often each point was passed. */
-  passed: Map<string, number>;
   close(): Promise<void>;
 }
 
+interface ArmedGate {
+  name: string;
+  wanted: (arrival: Arrival) => boolean;
+  /** Gives what the arrival must wait for. */
+  hold(arrival: Arrival): Promise<void>;
+}
+
 export async function startControl(): Promise<Control> {
-  const passed = new Map<string, number>();
-  const answered = new Set<string>();
+  const passed = new Set<string>();
   const repeatedAnswers: Arrival[] = [];
-  let gate: { name: string; node: string | undefined; reach(arrival: Arrival): void; opened: Promise<void> } | null =
-    null;
+  let gate: ArmedGate | null = null;
 
   const arrive = async (arrival: Arrival) => {
     const { name, node, jobId } = arrival;
-    passed.set(name, (passed.get(name) ?? 0) + 1);
-    if (name === "execute.saved") answered.add(`${node} ${jobId}`);
-    if (name === "execute.begun" && answered.has(`${node} ${jobId}`)) repeatedAnswers.push(arrival);
-    if (gate === null || gate.name !== name || (gate.node !== undefined && gate.node !== node)) return;
-    gate.reach(arrival);
-    await gate.opened;
+    passed.add(keyOf(arrival));
+    const answered = passed.has(keyOf({ name: "execute.saved", node, jobId }));
+    if (name === "execute.begun" && answered) repeatedAnswers.push(arrival);
+    if (gate?.name === name && gate.wanted(arrival)) await gate.hold(arrival);
   };
   const server: Listening = await listen({
     async fetch(request) {
-      await arrive((await request.json()) as Arrival);
+      await arrive(arrivalShape.parse(await request.json()));
       return new Response("go on");
     },
   });
   return {
     url: server.url,
     repeatedAnswers,
-    passed,
-    arm(name, node) {
-      const arrived = Promise.withResolvers<Arrival>();
-      const opened = Promise.withResolvers<void>();
-      const mine = { name, node, reach: arrived.resolve, opened: opened.promise };
-      gate = mine;
-      return {
-        arrived: arrived.promise,
-        open() {
-          if (gate === mine) gate = null;
-          opened.resolve();
-        },
-      };
+    hasPassed: (arrival) => passed.has(keyOf(arrival)),
+    arm(name, wanted = () => true) {
+      if (gate !== null) throw new Error(`${gate.name} is armed still`);
+      const made = makeGate(name, wanted, () => {
+        gate = null;
+      });
+      gate = made;
+      return made;
     },
     close: () => server.close(),
   };
+}
+
+function makeGate(name: string, wanted: ArmedGate["wanted"], disarm: () => void): ArmedGate & Gate {
+  const arrived = Promise.withResolvers<Arrival>();
+  const first = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<void>();
+  let isFirst = true;
+  return {
+    name,
+    wanted,
+    arrived: arrived.promise,
+    hold(arrival) {
+      arrived.resolve(arrival);
+      const waitFor = isFirst ? Promise.race([first.promise, opened.promise]) : opened.promise;
+      isFirst = false;
+      return waitFor;
+    },
+    letFirstGo: () => first.resolve(),
+    open() {
+      disarm();
+      opened.resolve();
+    },
+  };
+}
+
+function keyOf({ name, node, jobId }: Arrival): string {
+  return `${name} ${node} ${jobId}`;
 }

@@ -1,18 +1,19 @@
 /**
  * Brings a node to a failure point and kills it there with SIGKILL, the whole process group with workerd in it, then
- * starts it again on the same state.
+ * starts it again on the same state. It does not wait for a node to come back before it turns to the next one, but never
+ * has more than two of them down, and never kills one that the coordinator has not heard from since.
  */
 import { type EdgeNode, startEdgeNode } from "../../devnet/edge-nodes.ts";
 import { type LocalNetwork, modelSettings } from "../../devnet/network.ts";
 import type { NodeLogLine } from "../../devnet/node-process.ts";
 import type { Control } from "./control.ts";
-import type { FailurePoint, Service } from "./points.ts";
+import { Faults } from "./faults.ts";
+import { poll, sleep, within } from "./patience.ts";
+import type { FailurePoint } from "./points.ts";
 import type { Kill } from "./schedule.ts";
 
 export interface KillerParts {
   network: LocalNetwork;
-  /** Replaced in place when a node is started again. */
-  nodes: EdgeNode[];
   control: Control;
   stateDir: string;
   /** The Worker with failpoints. */
@@ -23,16 +24,19 @@ export interface KillerParts {
 
 export interface Killed {
   node: number;
-  /** From the kill until the coordinator heard from the node again. */
+  /** From the kill until the coordinator heard from the node again, ms. */
   recoveryMs: number;
 }
 
 /** How long a point may take to be reached under load. */
-const REACH_WITHIN_MS = 60_000;
-const HEAR_WITHIN_MS = 60_000;
-const LOOK_MS = 50;
+const REACH_WITHIN_MS = 90_000;
+const HEAR_WITHIN_MS = 90_000;
+const DOWN_AT_ONCE = 2;
+/** For a node that is past a gate already to get through the request that is to be held. */
+const DRAIN_MS = 300;
+const GATE_TRIES = 5;
 
-export function startNode(parts: Omit<KillerParts, "nodes">, index: number): Promise<EdgeNode> {
+export function startNode(parts: KillerParts, index: number): Promise<EdgeNode> {
   const { network, stateDir, models, worker, control } = parts;
   return startEdgeNode(network, {
     index,
@@ -44,67 +48,129 @@ export function startNode(parts: Omit<KillerParts, "nodes">, index: number): Pro
   });
 }
 
-export async function performKill(parts: KillerParts, kill: Kill): Promise<Killed> {
-  const reached = kill.point === null ? await atRandom(kill) : await reach(parts, kill.point, kill.node);
-  const { index } = reached;
-  const node = parts.nodes[index];
-  if (node === undefined) throw new Error(`there is no node ${index}`);
-  await node.process.kill();
-  const killedMs = Date.now();
-  reached.letOthersGo();
-  await sleep(kill.downMs);
-  const started = await startNode(parts, index);
-  parts.nodes[index] = started;
-  await heardSince(parts.network, started, killedMs);
-  return { node: index, recoveryMs: Date.now() - killedMs };
-}
-
+/** A node stands at the point. `letGo` frees whoever waits behind it, once it is dead. */
 interface Reached {
   index: number;
-  letOthersGo(): void;
+  letGo(): void;
 }
 
-async function atRandom({ node, afterMs }: Kill): Promise<Reached> {
-  await sleep(afterMs);
-  return { index: node, letOthersGo: () => undefined };
-}
+export class Killer {
+  readonly #parts: KillerParts;
+  /** Replaced in place when a node is started again. */
+  readonly #nodes: EdgeNode[];
+  readonly #faults: Faults;
+  /** The nodes that are down or not heard from yet. */
+  readonly #away = new Map<number, Promise<Killed>>();
 
-async function reach(parts: KillerParts, point: FailurePoint, preferred: number): Promise<Reached> {
-  const { control, nodes } = parts;
-  const wanted = nodes[preferred];
-  if (wanted === undefined) throw new Error(`there is no node ${preferred}`);
-  if (point.request === undefined) {
-    const gate = control.arm(point.name);
-    trigger(point, wanted);
-    const { node } = await within(gate.arrived, point.name);
-    return { index: indexOf(nodes, node), letOthersGo: () => gate.open() };
+  constructor(parts: KillerParts, nodes: EdgeNode[]) {
+    this.#parts = parts;
+    this.#nodes = nodes;
+    this.#faults = new Faults(parts.network);
   }
-  const { service, path } = point.request;
-  const mode = point.reach === "held" ? "hold" : "hang";
-  const url = urlOf(parts.network, service);
-  if (point.gate === undefined) {
-    await arm(url, { path, mode, from: wanted.address });
-    trigger(point, wanted);
-    await taken(url, point.name);
-    return { index: preferred, letOthersGo: () => undefined };
-  }
-  const index = await throughGate(parts, point, point.gate, { url, path, mode });
-  return { index, letOthersGo: () => undefined };
-}
 
-/** One node is let through to the service, alone; it may be on its way to another service, then the next one is. */
-async function throughGate(
-  { control, nodes }: KillerParts,
-  point: FailurePoint,
-  gateName: string,
-  fault: { url: string; path: string; mode: string },
-): Promise<number> {
-  const gate = control.arm(gateName);
-  const { node } = await within(gate.arrived, gateName);
-  await arm(fault.url, { path: fault.path, mode: fault.mode });
-  gate.open();
-  await taken(fault.url, point.name);
-  return indexOf(nodes, node);
+  /** Resolves once the node is dead, with what resolves once it is back. */
+  async kill(kill: Kill): Promise<{ back: Promise<Killed> }> {
+    while (this.#away.size >= DOWN_AT_ONCE) await Promise.race(this.#away.values());
+    const { index, letGo } = kill.point === null ? await this.#atRandom(kill) : await this.#reach(kill.point, kill);
+    // One that is held at its first steps after a kill may not be heard from yet: then this kill is what it waits for.
+    await this.#settled(index);
+    await this.#nodes[index]?.process.kill();
+    const killedMs = Date.now();
+    letGo();
+    const back = this.#bringBack(index, kill.downMs, killedMs);
+    this.#away.set(index, back);
+    // Whoever awaits `back` is told; here it only must not count as unhandled.
+    back.catch(() => undefined);
+    return { back };
+  }
+
+  async #bringBack(index: number, downMs: number, killedMs: number): Promise<Killed> {
+    await sleep(downMs);
+    const node = await startNode(this.#parts, index);
+    this.#nodes[index] = node;
+    const { coordinator } = this.#parts.network;
+    await poll(`word from ${node.address}`, HEAR_WITHIN_MS, () => {
+      const entry = coordinator.stats().nodes.find(({ address }) => address === node.address);
+      return entry !== undefined && entry.lastSeenMs > killedMs;
+    });
+    this.#away.delete(index);
+    return { node: index, recoveryMs: Date.now() - killedMs };
+  }
+
+  async #settled(index: number): Promise<void> {
+    await this.#away.get(index);
+  }
+
+  async #atRandom({ node, afterMs }: Kill): Promise<Reached> {
+    await this.#settled(node);
+    await sleep(afterMs);
+    return { index: node, letGo: () => undefined };
+  }
+
+  async #reach(point: FailurePoint, { node }: Kill): Promise<Reached> {
+    if (point.request === undefined) return this.#atFailpoint(point, node);
+    if (point.gate !== undefined) return this.#pastGate(point, point.request, point.gate);
+    await this.#settled(node);
+    const wanted = this.#node(node);
+    const taken = await this.#faults.arm(point.request, modeOf(point), wanted.address);
+    trigger(point, wanted);
+    await taken(REACH_WITHIN_MS, point.name);
+    return { index: node, letGo: () => undefined };
+  }
+
+  async #atFailpoint(point: FailurePoint, preferred: number): Promise<Reached> {
+    const gate = this.#parts.control.arm(point.name, ({ node }) => !this.#away.has(this.#indexOf(node)));
+    try {
+      await this.#settled(preferred);
+      trigger(point, this.#node(preferred));
+      const { node } = await within(gate.arrived, REACH_WITHIN_MS, point.name);
+      return { index: this.#indexOf(node), letGo: () => gate.open() };
+    } catch (error) {
+      gate.open();
+      throw error;
+    }
+  }
+
+  /** One node alone is let through to a service that cannot tell who asks; another that slipped through is no harm. */
+  async #pastGate(
+    point: FailurePoint,
+    request: NonNullable<FailurePoint["request"]>,
+    around: NonNullable<FailurePoint["gate"]>,
+  ): Promise<Reached> {
+    const { control, network } = this.#parts;
+    for (let tries = 0; tries < GATE_TRIES; tries++) {
+      const gate = control.arm(
+        around.before,
+        ({ node, jobId }) =>
+          !this.#away.has(this.#indexOf(node)) && modelOf(network, jobId).startsWith(around.model ?? ""),
+      );
+      try {
+        const arrival = await within(gate.arrived, REACH_WITHIN_MS, around.before);
+        await sleep(DRAIN_MS);
+        const taken = await this.#faults.arm(request, modeOf(point));
+        gate.letFirstGo();
+        await taken(REACH_WITHIN_MS, point.name);
+        await sleep(DRAIN_MS);
+        const slipped = control.hasPassed({ ...arrival, name: around.after });
+        if (!slipped) return { index: this.#indexOf(arrival.node), letGo: () => gate.open() };
+        gate.open();
+      } catch (error) {
+        gate.open();
+        throw error;
+      }
+    }
+    throw new Error(`${point.name}: another node's request was held each time`);
+  }
+
+  #node(index: number): EdgeNode {
+    const node = this.#nodes[index];
+    if (node === undefined) throw new Error(`there is no node ${index}`);
+    return node;
+  }
+
+  #indexOf(address: string): number {
+    return this.#nodes.findIndex((node) => node.address === address);
+  }
 }
 
 function trigger({ by }: FailurePoint, node: EdgeNode): void {
@@ -112,66 +178,10 @@ function trigger({ by }: FailurePoint, node: EdgeNode): void {
   if (by === "attest") void node.api("/api/attest", { method: "POST" }).catch(() => undefined);
 }
 
-function urlOf({ urls }: LocalNetwork, service: Service): string {
-  const url = { icl: urls.icl, ipfs: urls.pinata, groq: urls.groq, rpc: urls.nodeRpc }[service];
-  return new URL(url).origin;
+function modeOf({ reach }: FailurePoint): "hold" | "hang" {
+  return reach === "held" ? "hold" : "hang";
 }
 
-async function arm(url: string, fault: Record<string, unknown>): Promise<void> {
-  const reply = await fetch(`${url}/devnet/faults`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(fault),
-  });
-  if (!reply.ok) throw new Error(`the fault was not armed: ${await reply.text()}`);
-}
-
-/** Resolves once the armed fault has found its request. */
-async function taken(url: string, what: string): Promise<void> {
-  await poll(what, REACH_WITHIN_MS, async () => {
-    const { faults } = (await (await fetch(`${url}/devnet/faults`)).json()) as { faults: unknown[] };
-    return faults.length === 0;
-  });
-}
-
-async function heardSince(network: LocalNetwork, node: EdgeNode, sinceMs: number): Promise<void> {
-  await poll(`word from ${node.address}`, HEAR_WITHIN_MS, () => {
-    const entry = network.coordinator.stats().nodes.find(({ address }) => address === node.address);
-    return entry !== undefined && entry.lastSeenMs > sinceMs;
-  });
-}
-
-async function poll(what: string, withinMs: number, done: () => boolean | Promise<boolean>): Promise<void> {
-  const until = Date.now() + withinMs;
-  while (!(await done())) {
-    if (Date.now() > until) throw new Error(`${what}: not within ${withinMs / 1000} s`);
-    await sleep(LOOK_MS);
-  }
-}
-
-async function within<T>(work: Promise<T>, what: string): Promise<T> {
-  const timer = new AbortController();
-  const tooLong = sleep(REACH_WITHIN_MS, timer.signal).then(() => {
-    throw new Error(`${what}: not reached within ${REACH_WITHIN_MS / 1000} s`);
-  });
-  tooLong.catch(() => undefined);
-  try {
-    return await Promise.race([work, tooLong]);
-  } finally {
-    timer.abort();
-  }
-}
-
-function indexOf(nodes: readonly EdgeNode[], address: string): number {
-  return nodes.findIndex((node) => node.address === address);
-}
-
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-  });
+function modelOf(network: LocalNetwork, jobId: string): string {
+  return network.coordinator.stats().jobs.find(({ job_id }) => job_id === jobId)?.model_id ?? "";
 }

@@ -12,6 +12,8 @@ export interface Load {
   errors: string[];
   /** Begins no more jobs and waits for those that run. */
   finish(): Promise<void>;
+  /** Begins no more jobs, and waits for nothing. */
+  abandon(): Promise<void>;
 }
 
 const AT_ONCE = 3;
@@ -37,19 +39,24 @@ export function startLoad(network: LocalNetwork, nodes: readonly EdgeNode[], mod
   const users = Array.from({ length: AT_ONCE }, user);
   const hints = setInterval(() => {
     for (const node of nodes) {
-      void fetch(`${node.process.url}/internal/task`, { method: "POST" }).then(
-        (reply) => reply.text(),
-        () => undefined,
-      );
+      // The node may be killed in the middle of its answer.
+      void fetch(`${node.process.url}/internal/task`, { method: "POST" })
+        .then((reply) => reply.text())
+        .catch(() => undefined);
     }
   }, HINT_MS);
+  const abandon = async () => {
+    going = false;
+    clearInterval(hints);
+  };
   return {
     results,
     errors,
+    abandon,
     async finish() {
       going = false;
       await Promise.all(users);
-      clearInterval(hints);
+      await abandon();
     },
   };
 }

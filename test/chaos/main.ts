@@ -14,7 +14,8 @@ import { type EdgeNode, untilLive } from "../../devnet/edge-nodes.ts";
 import { startNetwork } from "../../devnet/network.ts";
 import { buildAll } from "../../scripts/build.ts";
 import { startControl } from "./control.ts";
-import { performKill, startNode } from "./killer.ts";
+import { Journal } from "./journal.ts";
+import { type Killed, Killer, type KillerParts, startNode } from "./killer.ts";
 import { startLoad } from "./load.ts";
 import { scheduleOf } from "./schedule.ts";
 import { type Findings, verify } from "./verify.ts";
@@ -30,56 +31,78 @@ interface Options {
 
 async function run(options: Options): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "blindference-edge-chaos-"));
-  const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
-  const say = options.json ? () => undefined : (line: string) => void process.stdout.write(`${line}\n`);
+  const stops: (() => Promise<unknown>)[] = [];
+  let passed = false;
   try {
-    await buildAll();
-    const worker = await buildWithFailpoints(join(folder, "worker"));
-    const network = await startNetwork({ stateDir: join(folder, "network") });
-    stops.push(() => network.stop());
-    const control = await startControl();
-    stops.push(() => control.close());
-    const stateDir = join(folder, "nodes");
-    const parts = { network, control, stateDir, worker, models: MODELS, onLog: () => undefined };
-    const nodes: EdgeNode[] = await Promise.all(NODES.map((index) => startNode(parts, index)));
-    stops.push(() => Promise.all(nodes.map((node) => node.process.stop())));
-    await untilLive(
-      network,
-      nodes.map(({ address }) => address),
-    );
-
-    const load = startLoad(network, nodes, MODELS);
-    const recoveries: number[] = [];
-    for (const [index, kill] of scheduleOf(options.seed, options.kills, NODES.length).entries()) {
-      const { node, recoveryMs } = await performKill({ ...parts, nodes }, kill);
-      recoveries.push(recoveryMs);
-      say(
-        `${index + 1}/${options.kills} ${kill.point?.name ?? "at random"}: node ${node + 1} back after ${recoveryMs} ms`,
-      );
-    }
-    await load.finish();
-    const findings = await verify(network, nodes, load, control);
-    for (const violation of findings.violations) process.stderr.write(`${violation}\n`);
-    report(options, findings, recoveries);
-    return findings.violations.length === 0 && findings.jobs > 0 ? 0 : 1;
+    passed = await torment(options, folder, stops);
+  } catch (error) {
+    process.stderr.write(`the run broke off: ${error instanceof Error ? error.message : String(error)}\n`);
   } finally {
     for (const stop of stops.reverse()) await stop();
+    if (passed) await rm(folder, { recursive: true, force: true });
+    else process.stderr.write(`the nodes' logs and state are kept in ${folder}\n`);
   }
+  return passed ? 0 : 1;
+}
+
+/** The whole run. Gives whether everything held. */
+async function torment(options: Options, folder: string, stops: (() => Promise<unknown>)[]): Promise<boolean> {
+  await buildAll();
+  const worker = await buildWithFailpoints(join(folder, "worker"));
+  const network = await startNetwork({ stateDir: join(folder, "network") });
+  stops.push(() => network.stop());
+  const control = await startControl();
+  stops.push(() => control.close());
+  const journal = new Journal();
+  const parts: KillerParts = {
+    network,
+    control,
+    stateDir: join(folder, "nodes"),
+    worker,
+    models: MODELS,
+    onLog: (_node, line) => journal.add(line),
+  };
+  const nodes: EdgeNode[] = await Promise.all(NODES.map((index) => startNode(parts, index)));
+  stops.push(() => Promise.all(nodes.map((node) => node.process.stop())));
+  await untilLive(
+    network,
+    nodes.map(({ address }) => address),
+  );
+  const load = startLoad(network, nodes, MODELS);
+  // Stopped first of all: a user must not go on asking a network that is gone.
+  stops.push(() => load.abandon());
+  const recoveries = await killAll(options, new Killer(parts, nodes));
+  await load.finish();
+  const findings = await verify({ network, nodes, load, control, journal });
+  for (const violation of findings.violations) process.stderr.write(`${violation}\n`);
+  report(options, findings, recoveries);
+  return findings.violations.length === 0 && findings.jobs > 0;
+}
+
+/** Every kill of the schedule. Gives how long each node was away, ms. */
+async function killAll({ seed, kills, json }: Options, killer: Killer): Promise<number[]> {
+  const backs: Promise<Killed>[] = [];
+  for (const [index, kill] of scheduleOf(seed, kills, NODES.length).entries()) {
+    const { back } = await killer.kill(kill);
+    backs.push(back);
+    const what = `${index + 1}/${kills} ${kill.point?.name ?? "at random"}`;
+    const tell = ({ node, recoveryMs }: Killed) =>
+      process.stdout.write(`${what}: node ${node + 1} back after ${recoveryMs} ms\n`);
+    if (!json) void back.then(tell, () => undefined);
+  }
+  return (await Promise.all(backs)).map(({ recoveryMs }) => recoveryMs);
 }
 
 function report({ seed, kills, json }: Options, findings: Findings, recoveries: number[]): void {
   const { violations: _violations, ...counts } = findings;
   const sorted = recoveries.toSorted((a, b) => a - b);
-  const p95 = sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * 0.95) - 1)] ?? 0;
+  const p95 = sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 0;
   const line = { seed, kills, ...counts, recoverySecondsP95: Math.round(p95 / 100) / 10 };
-  if (json) process.stdout.write(`${JSON.stringify(line)}\n`);
-  else {
-    process.stdout.write(
-      `${kills} kills: ${counts.settled} of ${counts.jobs} claimed jobs settled, ${counts.lost} lost, ` +
-        `${counts.doubleCommitments} double commitments, ${counts.doubleTransactions} double transactions; ` +
-        `95 % of the restarts were heard within ${line.recoverySecondsP95} s (seed ${seed})\n`,
-    );
-  }
+  const summary =
+    `${kills} kills: ${counts.settled} of ${counts.jobs} claimed jobs settled, ${counts.lost} lost, ` +
+    `${counts.doubleCommitments} double commitments, ${counts.doubleTransactions} double transactions; ` +
+    `95 % of the restarts were heard within ${line.recoverySecondsP95} s (seed ${seed})`;
+  process.stdout.write(`${json ? JSON.stringify(line) : summary}\n`);
 }
 
 /** The release's sources with failpoints in: the only difference is one constant. */

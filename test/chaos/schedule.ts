@@ -16,7 +16,7 @@ export interface Kill {
 /** Of a run that is too short for every point, this share of the kills is at points. */
 const POINTS_SHARE = 0.7;
 const AFTER_MAX_MS = 3_000;
-const DOWN_MAX_MS = 2_000;
+const DOWN_MAX_MS = 3_000;
 
 export function scheduleOf(seed: number, kills: number, nodes: number): Kill[] {
   const random = seeded(seed);

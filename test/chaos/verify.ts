@@ -2,12 +2,13 @@
  * What must be true after a run, asked of everyone who has a say: the coordinator's record, every block of the chain,
  * the nodes' own state and history. Each violation is a line with its evidence.
  */
-import { type Address, decodeFunctionData, isAddressEqual } from "viem";
-import { promptKeyStoreAbi } from "../../core/chain/abi.ts";
+import { type Address, decodeFunctionData, type Hex, isAddressEqual } from "viem";
+import { nodeRegistryAbi, promptKeyStoreAbi } from "../../core/chain/abi.ts";
 import { createChainClient } from "../../core/chain/rpc.ts";
 import type { EdgeNode } from "../../devnet/edge-nodes.ts";
 import type { LocalNetwork } from "../../devnet/network.ts";
 import type { Control } from "./control.ts";
+import type { Journal } from "./journal.ts";
 import type { Load } from "./load.ts";
 
 export interface Findings {
@@ -35,13 +36,18 @@ interface Row {
 
 /** After the load has ended: how long the nodes may take to hear of the last verdicts and write the last rows. */
 const QUIET_WITHIN_MS = 90_000;
+/** A heartbeat on chain is due once in several days. */
+const DAY_SEC = 86_400n;
 
-export async function verify(
-  network: LocalNetwork,
-  nodes: readonly EdgeNode[],
-  load: Load,
-  control: Control,
-): Promise<Findings> {
+export interface Witnesses {
+  network: LocalNetwork;
+  nodes: readonly EdgeNode[];
+  load: Load;
+  control: Control;
+  journal: Journal;
+}
+
+export async function verify({ network, nodes, load, control, journal }: Witnesses): Promise<Findings> {
   const violations: string[] = [...load.errors];
   await quiet(nodes, violations);
   const stats = network.coordinator.stats();
@@ -59,12 +65,19 @@ export async function verify(
       const inTime =
         member.commitment !== null && member.failedAtMs === null && member.commitment.atMs < job.deadlineMs;
       if (inTime && row?.state === "settled") settled += 1;
-      else violations.push(`job ${job.job_id}, ${member.role} ${member.node}: ${describe(row)}, in time: ${inTime}`);
+      else
+        violations.push(
+          `job ${job.job_id}, ${member.role} ${member.node}: ${describe(row)}, in time: ${inTime}\n${journal.of(job.job_id)}`,
+        );
     }
   }
   for (const one of stats.doubleCommitments) violations.push(`double commitment: ${JSON.stringify(one)}`);
   for (const one of stats.failuresRecorded) violations.push(`failure on chain: ${one.jobId} ${one.node}`);
-  for (const one of control.repeatedAnswers) violations.push(`answered twice: ${one.jobId} by ${one.node}`);
+  for (const { jobId, node } of control.repeatedAnswers) {
+    // Asked again because the first time failed: nothing was sealed.
+    if (journal.failedAt(node, jobId, "execute")) continue;
+    violations.push(`answered twice: ${jobId} by ${node}\n${journal.of(jobId)}`);
+  }
   const doubled = await doubledTransactions(network, nodes);
   violations.push(...doubled);
   return {
@@ -132,18 +145,26 @@ async function historyOf(node: EdgeNode): Promise<Map<string, Row>> {
 /** Every transaction of the nodes on chain, by what it is for. */
 async function doubledTransactions(network: LocalNetwork, nodes: readonly EdgeNode[]): Promise<string[]> {
   const client = createChainClient({ rpcUrls: [network.urls.rpc], chainId: network.chainId });
-  const ours = new Set<Address>(nodes.map(({ address }) => address));
   const counts = new Map<string, number>();
   const last = await client.getBlockNumber({ cacheTime: 0 });
   for (let blockNumber = 0n; blockNumber <= last; blockNumber++) {
     const block = await client.getBlock({ blockNumber, includeTransactions: true });
     for (const { from, to, input } of block.transactions) {
-      const sender = [...ours].find((one) => isAddressEqual(one, from));
-      if (sender === undefined || to === null || !isAddressEqual(to, network.contracts.promptKeyStore)) continue;
-      const { args } = decodeFunctionData({ abi: promptKeyStoreAbi, data: input });
-      const purpose = `${sender} storeKey ${String(args?.[0])}`;
-      counts.set(purpose, (counts.get(purpose) ?? 0) + 1);
+      if (to === null || !nodes.some(({ address }) => isAddressEqual(address, from))) continue;
+      const what = purposeOf(network.contracts, to, input, block.timestamp);
+      if (what !== null) counts.set(`${from} ${what}`, (counts.get(`${from} ${what}`) ?? 0) + 1);
     }
   }
   return [...counts].filter(([, count]) => count > 1).map(([purpose, count]) => `sent ${count} times: ${purpose}`);
+}
+
+/** Null for what the devnet sends in a node's name when it enrols it. */
+function purposeOf(contracts: LocalNetwork["contracts"], to: Address, input: Hex, atSec: bigint): string | null {
+  if (isAddressEqual(to, contracts.promptKeyStore)) {
+    const { args } = decodeFunctionData({ abi: promptKeyStoreAbi, data: input });
+    return `storeKey ${String(args?.[0])}`;
+  }
+  if (!isAddressEqual(to, contracts.nodeRegistry)) return null;
+  const { functionName } = decodeFunctionData({ abi: nodeRegistryAbi, data: input });
+  return functionName === "heartbeat" ? `heartbeat of day ${atSec / DAY_SEC}` : null;
 }

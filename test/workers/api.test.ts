@@ -1,247 +1,214 @@
-import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
-import { env } from "cloudflare:workers";
-import { describe, expect, inject, it } from "vitest";
-import type { GuardFile } from "../../core/node/guard-interchange.ts";
-import type { Env } from "../../workers/env.ts";
-import worker from "../../workers/index.ts";
-import { createCounter, RATE_LIMITS } from "../../workers/routes/rate-limit.ts";
-import { wire } from "../../workers/wiring.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { asAdmin, call, deployedWith, expectHardened, from, settings } from "./client.ts";
 
-const settings = (await (await fetch(`${inject("rigUrl")}/settings`)).json()) as Record<string, string>;
-Object.assign(env, settings);
-const nodes = [...(wire(env).configured?.signers.keys() ?? [])];
-const [first = "", second = ""] = nodes;
-
-interface Init {
-  method?: string;
-  body?: string | ReadableStream;
-  headers?: Record<string, string>;
-}
-
-async function call(path: string, init: Init = {}, deployed: Env = env as unknown as Env): Promise<Response> {
-  const ctx = createExecutionContext();
-  const request = new Request<unknown, IncomingRequestCfProperties>(`https://node.test${path}`, init);
-  const response = await worker.fetch(request, deployed, ctx);
-  await waitOnExecutionContext(ctx);
-  return response;
-}
-
-const authorization = `Bearer ${settings.BLF_ADMIN_TOKEN}`;
-const asAdmin = (init: Init = {}): Init => ({ ...init, headers: { authorization, ...init.headers } });
-/** Each client address has limits of its own. */
-const from = (address: string, init: Init = {}): Init => ({
-  ...init,
-  headers: { "cf-connecting-ip": address, ...init.headers },
-});
-
-const PUBLIC = ["/", "/healthz"];
-const ADMIN_GETS = [
-  "/api/status",
-  "/api/settings",
-  "/api/models",
-  "/api/assignments",
-  "/api/assignments/some-job",
-  "/api/earnings",
-  "/api/transactions",
-  "/api/guard",
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const ROUTES: [path: string, ...methods: string[]][] = [
+  ["/", "GET", "HEAD"],
+  ["/healthz", "GET", "HEAD"],
+  ["/internal/task", "POST"],
+  ["/api/status", "GET", "HEAD"],
+  ["/api/settings", "GET", "HEAD"],
+  ["/api/models", "GET", "HEAD"],
+  ["/api/assignments", "GET", "HEAD"],
+  ["/api/assignments/some-job", "GET", "HEAD"],
+  ["/api/earnings", "GET", "HEAD"],
+  ["/api/transactions", "GET", "HEAD"],
+  ["/api/guard", "GET", "HEAD", "PUT"],
+  ["/api/poll", "POST"],
+  ["/api/attest", "POST"],
+  ["/api/pause", "POST"],
+  ["/api/resume", "POST"],
+  ["/api/drain", "POST"],
 ];
-const ADMIN_POSTS = ["/api/poll", "/api/attest", "/api/pause", "/api/resume", "/api/drain"];
+const ADMIN_ROUTES = ROUTES.filter(([path]) => path.startsWith("/api/"));
+const PUBLIC_ROUTES = ROUTES.filter(([path]) => !path.startsWith("/api/"));
+/** Paths that lead nowhere, however they are spelled. */
+const NOWHERE = [
+  "/nothing",
+  "/internal",
+  "/internal/other",
+  "/api2",
+  "/API/status",
+  "/api%2Fstatus",
+  "//api/status",
+  "/.env",
+];
+/** Spellings of a path under /api, real or not. */
+const UNDER_API = [
+  "/api",
+  "/api/",
+  "/api/nothing",
+  "/api/%73tatus",
+  "/api//status",
+  "/api/status/",
+  "/api/assignments/a/b",
+];
 
-describe("every answer", () => {
-  const asked: [string, string, Init][] = [
-    ...[...PUBLIC, ...ADMIN_GETS, "/nowhere", "/api/nowhere"].map((path): [string, string, Init] => ["GET", path, {}]),
-    ...ADMIN_POSTS.map((path): [string, string, Init] => ["POST", path, { method: "POST" }]),
-    ["OPTIONS", "/api/status", { method: "OPTIONS", headers: { origin: "https://evil.test" } }],
-    ["GET", "/api/status", asAdmin({ headers: { origin: "https://evil.test" } })],
-    ["GET", "/api/assignments?limit=-1", asAdmin()],
-  ];
-  it.each(asked)("to %s %s carries the security headers and none for other origins", async (_method, path, init) => {
-    const { headers } = await call(path, from("10.0.0.1", init));
-    expect(headers.get("x-content-type-options")).toBe("nosniff");
-    expect(headers.get("x-frame-options")).toBe("DENY");
-    expect(headers.get("referrer-policy")).toBe("no-referrer");
-    expect(headers.get("strict-transport-security")).toMatch(/^max-age=\d+/);
-    expect(headers.get("content-security-policy")).toContain("default-src 'none'");
-    expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
-    expect(headers.get("cache-control")).toBe("no-store");
-    expect([...headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
-  });
-});
+afterEach(() => vi.restoreAllMocks());
 
-describe("a stranger", () => {
-  it.each([...ADMIN_GETS, "/api/nowhere", "/api/assignments/../settings"])(
-    "learns nothing from GET %s",
-    async (path) => {
-      const answer = await call(path, from("10.0.0.2"));
-      expect(answer.status).toBe(401);
-      expect(await answer.json()).toEqual({ error: expect.stringContaining("Authorization: Bearer") });
-    },
-  );
+/** Everything of an answer that a stranger sees, but for its moment. */
+async function seen(response: Response): Promise<string> {
+  const headers = [...response.headers].filter(([name]) => name !== "date");
+  return JSON.stringify({ status: response.status, headers, body: await response.text() });
+}
 
-  it.each(["GET", "POST", "PUT", "DELETE", "PATCH"])("learns nothing from an unknown route by %s", async (method) => {
-    const answer = await call("/internal/secrets", from("10.0.0.3", { method }));
-    expect(answer.status).toBe(404);
-    expect(await answer.json()).toEqual({ error: "not found" });
-  });
-
-  it("that guesses tokens is told to wait after twenty failures, and others are not", async () => {
-    const statuses: number[] = [];
-    for (let guess = 0; guess < 30; guess++) {
-      const answer = await call(
-        "/api/status",
-        from("10.0.0.4", { headers: { authorization: `Bearer guess-${guess}` } }),
-      );
-      statuses.push(answer.status);
-      if (answer.status === 429) expect(answer.headers.get("retry-after")).toBe("60");
+describe("every route, by every method,", () => {
+  it.each(ADMIN_ROUTES)("%s tells a stranger what a route that does not exist tells", async (path) => {
+    for (const method of METHODS) {
+      const unknown = await call("/api/nothing", from("10.0.1.1", { method }));
+      expect(unknown.status).toBe(401);
+      expectHardened(unknown);
+      expect(await seen(await call(path, from("10.0.1.1", { method })))).toBe(await seen(unknown));
     }
-    expect(statuses[0]).toBe(401);
-    expect(statuses.at(-1)).toBe(429);
-    expect((await call("/api/status", from("10.0.0.5", { headers: { authorization: "Bearer other" } }))).status).toBe(
-      401,
-    );
-    expect((await call("/api/status", from("10.0.0.5", asAdmin()))).status).toBe(200);
+  });
+
+  it.each(ADMIN_ROUTES)("%s is closed where no token is set, and says what to set", async (path) => {
+    const closed = deployedWith({ BLF_ADMIN_TOKEN: undefined });
+    for (const method of METHODS.filter((one) => one !== "HEAD")) {
+      const answer = await call(
+        path,
+        from("10.0.1.2", { method, headers: { authorization: "Bearer undefined" } }),
+        closed,
+      );
+      expect(answer.status).toBe(403);
+      expectHardened(answer);
+      expect(await answer.json()).toEqual({ error: expect.stringContaining("BLF_ADMIN_TOKEN") });
+    }
+  });
+
+  it.each(ROUTES)("%s takes no other than its own", async (path, ...methods) => {
+    for (const method of METHODS.filter((one) => !methods.includes(one))) {
+      const answer = await call(path, from("10.0.1.3", asAdmin({ method })));
+      expect([method, answer.status]).toEqual([method, 404]);
+      expectHardened(answer);
+      if (method !== "HEAD") expect(await answer.json()).toEqual({ error: "not found" });
+    }
+  });
+
+  it.each(ROUTES)("%s is there by its own", async (path, ...methods) => {
+    for (const method of methods) {
+      const answer = await call(path, from("10.0.1.4", asAdmin({ method, headers: { origin: "https://other.test" } })));
+      expect([method, path.endsWith("some-job") || answer.status !== 404]).toEqual([method, true]);
+      expectHardened(answer);
+    }
+  });
+
+  it.each(NOWHERE)("%s is not found, with and without the token", async (path) => {
+    for (const method of METHODS) {
+      const answers = [
+        await call(path, from("10.0.1.5", { method })),
+        await call(path, from("10.0.1.5", asAdmin({ method }))),
+      ];
+      for (const answer of answers) {
+        expect(answer.status).toBe(404);
+        expectHardened(answer);
+      }
+    }
+  });
+
+  it.each(UNDER_API)("%s stands behind the token", async (path) => {
+    for (const method of METHODS) {
+      expect((await call(path, from("10.0.1.6", { method }))).status).toBe(401);
+    }
   });
 });
 
-describe("bodies", () => {
-  it("beyond 64 KiB are refused, also without a length", async () => {
-    const body = "x".repeat(65 * 1024);
-    expect((await call("/api/pause", asAdmin({ method: "POST", body }))).status).toBe(413);
-    const stream = new Blob([body]).stream();
-    expect((await call("/api/pause", asAdmin({ method: "POST", body: stream }))).status).toBe(413);
+describe("a preflight of another origin", () => {
+  it.each(ROUTES)("gets no permission for %s", async (path) => {
+    const headers = { origin: "https://other.test", "access-control-request-method": "POST" };
+    for (const init of [{ method: "OPTIONS", headers }, asAdmin({ method: "OPTIONS", headers })]) {
+      const answer = await call(path, from("10.0.1.7", init));
+      expect(answer.ok).toBe(false);
+      expectHardened(answer);
+    }
   });
-
-  it.each(["[]", "not JSON", '{"node":7}', '{"reason":{"a":1}}'])(
-    "like %s get an answer that says what is wrong",
-    async (body) => {
-      const answer = await call("/api/pause", asAdmin({ method: "POST", body }));
-      expect(answer.status).toBe(400);
-      expect(await answer.json()).toEqual({ error: expect.stringContaining("JSON object") });
-    },
-  );
 });
 
-describe("what is asked for", () => {
+describe("the token", () => {
+  const token = settings.BLF_ADMIN_TOKEN ?? "";
   it.each([
-    ["a job id with a line break", "/api/assignments/a%0Ab"],
-    ["an endless job id", `/api/assignments/${"x".repeat(513)}`],
-    ["a page of a thousand", "/api/assignments?limit=1000"],
-    ["a cursor that is none", "/api/assignments?cursor=yesterday"],
-    ["a state in capitals", "/api/assignments?status=SETTLED'--"],
-  ])("is checked: %s", async (_what, path) => {
-    expect((await call(path, asAdmin())).status).toBe(400);
+    ["a prefix", token.slice(0, -1)],
+    ["more than it", `${token}x`],
+    ["another case", token.toUpperCase()],
+    ["a space behind", `${token} .`],
+    ["ten thousand characters", "x".repeat(10_000)],
+    ["the digest's worth of zeros", "0".repeat(64)],
+  ])("is compared as a whole and in constant time: %s", async (_what, given) => {
+    const compared = vi.spyOn(crypto.subtle, "timingSafeEqual");
+    const answer = await call("/api/status", from("10.0.2.1", { headers: { authorization: `Bearer ${given}` } }));
+    expect(answer.status).toBe(401);
+    // Digests: of one length whatever was sent.
+    expect(compared.mock.calls.map((pair) => pair.map(({ byteLength }) => byteLength))).toEqual([[32, 32]]);
   });
 
-  it("may be a job id that looks like SQL: it is one that nobody has", async () => {
-    expect((await call("/api/assignments/'%3BDROP%20", asAdmin())).status).toBe(400);
-    expect((await call("/api/assignments/';DROP--", asAdmin())).status).toBe(404);
+  it("opens nothing in a query or a cookie", async () => {
+    expect((await call(`/api/status?token=${token}&authorization=${token}`, from("10.0.2.2"))).status).toBe(401);
+    expect((await call("/api/status", from("10.0.2.2", { headers: { cookie: `token=${token}` } }))).status).toBe(401);
   });
-
-  it.each(["0x12", "0x0000000000000000000000000000000000000001", "' OR 1=1"])(
-    "for a node that is not ours: %s",
-    async (node) => {
-      expect((await call(`/api/status?node=${encodeURIComponent(node)}`, asAdmin())).status).toBe(404);
-    },
-  );
 });
 
-describe("the commit guard's export and import", () => {
-  const entry = (jobId: string, commitment: string) => ({
-    jobId,
-    role: "verifier" as const,
-    commitment: commitment.repeat(32),
-    outputCid: "bafk",
-    at: 1_800_000_000_000,
-  });
-  const file = (node: string, ...commitments: ReturnType<typeof entry>[]) =>
-    JSON.stringify({ metadata: { format: "blindference-commit-guard", version: 1 }, data: [{ node, commitments }] });
-  const put = (body: string) => call("/api/guard", asAdmin({ method: "PUT", body }));
-  const exported = async (node: string) => {
-    const answer = (await (await call(`/api/guard?node=${node}`, asAdmin())).json()) as GuardFile;
-    return answer.data.find((one) => one.node === node)?.commitments;
+describe("an error inside", () => {
+  const PRIVATE = "a prompt that a foreign error quotes";
+  const failing = () => {
+    throw new TypeError(PRIVATE);
   };
 
-  it("gives back what was recorded, and takes it into another node, any number of times", async () => {
-    const source = env.NODE.getByName(first);
-    const recorded = { jobId: "moved", role: "leader", commitment: "ab".repeat(32), outputCid: "bafk" };
-    await source.recordCommitment(recorded);
-    const [only, ...more] = (await exported(first)) ?? [];
-    expect(more).toEqual([]);
-    expect(only).toMatchObject(recorded);
-    const moved = JSON.stringify({
-      metadata: { format: "blindference-commit-guard", version: 1 },
-      data: [{ node: second, commitments: [only] }],
-    });
-    expect(await (await put(moved)).json()).toEqual({
-      nodes: [{ node: second, imported: 1, known: 0, conflicts: [] }],
-    });
-    expect(await (await put(moved)).json()).toEqual({
-      nodes: [{ node: second, imported: 0, known: 1, conflicts: [] }],
-    });
-    expect(await exported(second)).toEqual([only]);
-    const target = env.NODE.getByName(second);
-    expect(await target.recordCommitment(recorded)).toMatchObject({ ok: true });
-    expect(await target.recordCommitment({ ...recorded, commitment: "cd".repeat(32) })).toMatchObject({ ok: false });
+  it("tells a stranger nothing but that there was one", async () => {
+    const deployed = deployedWith({ NODE: { getByName: failing } });
+    const answer = await call("/internal/task", from("10.0.6.1", { method: "POST" }), deployed);
+    expect(answer.status).toBe(500);
+    expectHardened(answer);
+    expect(await answer.json()).toEqual({ error: "internal error" });
   });
 
-  it("never loosens: two commitments for one job leave it with neither", async () => {
-    const node = env.NODE.getByName(first);
-    await node.recordCommitment({
-      jobId: "disputed",
-      role: "verifier",
-      commitment: "ab".repeat(32),
-      outputCid: "bafk",
+  it("tells a stranger nothing under /api either", async () => {
+    vi.spyOn(crypto.subtle, "timingSafeEqual").mockImplementation(failing);
+    const answer = await call("/api/status", from("10.0.6.2", asAdmin()));
+    expect(answer.status).toBe(500);
+    expect(await answer.json()).toEqual({ error: "internal error" });
+  });
+
+  it("tells the operator a code, what happened and what to do, and quotes no foreign text; nor does the log", async () => {
+    const printed: string[] = [];
+    vi.spyOn(console, "log").mockImplementation((line: string) => void printed.push(line));
+    const deployed = deployedWith({ NODE: { getByName: failing } });
+    const answer = await call("/api/status", from("10.0.6.3", asAdmin()), deployed);
+    expect(answer.status).toBe(500);
+    expectHardened(answer);
+    const text = await answer.text();
+    expect(JSON.parse(text)).toEqual({
+      error: { code: "internal", message: "an unexpected TypeError occurred", hint: expect.any(String) },
     });
-    const answer = await put(file(first, entry("disputed", "cd"), entry("fresh", "ef")));
-    expect(answer.status).toBe(409);
-    expect(await answer.json()).toEqual({ nodes: [{ node: first, imported: 1, known: 0, conflicts: ["disputed"] }] });
-    for (const commitment of ["ab", "cd"]) {
-      const again = { jobId: "disputed", role: "verifier", commitment: commitment.repeat(32), outputCid: "bafk" };
-      expect(await node.recordCommitment(again)).toMatchObject({ ok: false });
-    }
-    expect((await exported(first))?.find(({ jobId }) => jobId === "disputed")?.commitment).toBe("ab".repeat(32));
+    expect(printed.join("\n")).toContain("http.failed");
+    expect(text + printed.join("\n")).not.toContain(PRIVATE);
   });
 
-  it("takes nothing of a file that is for other nodes as well", async () => {
-    const stranger = "0x0000000000000000000000000000000000000001";
-    const mixed = JSON.stringify({
-      metadata: { format: "blindference-commit-guard", version: 1 },
-      data: [
-        { node: first, commitments: [entry("half", "ab")] },
-        { node: stranger, commitments: [] },
-      ],
+  it.each(["/api/assignments", "/api/transactions"])("of D1 is told as such at %s", async (path) => {
+    const deployed = deployedWith({ DB: { prepare: failing, batch: failing } });
+    const answer = await call(path, from("10.0.6.4", asAdmin()), deployed);
+    expect(answer.status).toBe(503);
+    const text = await answer.text();
+    expect(JSON.parse(text)).toMatchObject({ error: { code: "history-unavailable", hint: expect.any(String) } });
+    expect(text).not.toContain(PRIVATE);
+  });
+
+  it("of D1 does not hide a job's live state", async () => {
+    const deployed = deployedWith({
+      DB: { prepare: failing, batch: failing },
+      ASSIGNMENT: { getByName: () => ({ snapshot: async () => ({ state: "claimed" }) }) },
     });
-    const answer = await put(mixed);
-    expect(answer.status).toBe(400);
-    expect(await answer.json()).toEqual({ error: expect.stringContaining(stranger) });
-    expect((await exported(first))?.some(({ jobId }) => jobId === "half")).toBe(false);
-  });
-
-  it("takes a file of some megabytes, and refuses one of more than eight", async () => {
-    const many = Array.from({ length: 10_000 }, (_, index) => entry(`job-${index}`, "ab"));
-    expect((await put(file(second, ...many))).status).toBe(200);
-    expect((await put(" ".repeat(8 * 1024 * 1024 + 1))).status).toBe(413);
-  });
-
-  it.each(["", "[]", "not JSON", '{"metadata":{}}'])("refuses %j", async (body) => {
-    expect((await put(body)).status).toBe(400);
+    const answer = await call("/api/assignments/live", from("10.0.6.5", asAdmin()), deployed);
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ jobs: [{ state: "claimed" }, {}, {}], timeline: null });
   });
 });
 
-describe("the isolate's own counter", () => {
-  it("allows so many uses a client and window, and forgets with the next", async () => {
-    let nowMs = 0;
-    const counter = createCounter({ limit: 2, period: 60 }, () => nowMs);
-    const use = async (key: string) => (await counter.limit({ key })).success;
-    expect([await use("a"), await use("a"), await use("a"), await use("b")]).toEqual([true, true, false, true]);
-    nowMs = 60_000;
-    expect(await use("a")).toBe(true);
-  });
-
-  it("has the limits that are documented", () => {
-    expect(RATE_LIMITS).toEqual({
-      REQUEST_LIMIT: { limit: 1000, period: 60 },
-      SIGN_IN_LIMIT: { limit: 20, period: 60 },
-    });
+describe("public answers", () => {
+  it.each(PUBLIC_ROUTES)("of %s carry no setting's value", async (path, ...methods) => {
+    const answer = await call(path, from("10.0.7.1", { method: methods[0] ?? "" }));
+    const text = await answer.text();
+    const values = Object.entries(settings).filter(([name]) => /KEY|TOKEN|JWT|URL|ENDPOINT/.test(name));
+    expect(values.length).toBeGreaterThan(3);
+    for (const [name, value] of values) expect([name, text.includes(value)]).toEqual([name, false]);
   });
 });

@@ -1,10 +1,9 @@
 /**
- * The HTTP surface (docs/design/api.md). `/healthz`, `/` and the push hint are public; everything else stands behind
+ * The HTTP surface (docs/operate/api.md). `/healthz`, `/` and the push hint are public; everything else stands behind
  * the admin token, and without one configured that part is closed. Answers carry no secrets; a stranger learns
- * nothing about which routes exist.
+ * neither which routes exist nor why something failed, and no body of a stranger's is read.
  */
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { toFailure } from "../../core/errors.ts";
 import { VERSION } from "../../core/version.ts";
@@ -12,23 +11,34 @@ import type { Env } from "../env.ts";
 import { wire } from "../wiring.ts";
 import { assignmentRoutes } from "./assignments.ts";
 import { requireAdmin } from "./auth.ts";
+import { limitBody } from "./body.ts";
 import { dutyRoutes } from "./duties.ts";
 import { frontPage } from "./front-page.ts";
-import { guardRoutes } from "./guard.ts";
+import { GUARD_MAX_BYTES, guardRoutes } from "./guard.ts";
 import { hintRoute } from "./hint.ts";
-import { limitRequests } from "./rate-limit.ts";
+import { createLimiter, type Limiter, limitRequests } from "./rate-limit.ts";
 import { statusRoutes } from "./status.ts";
 
-export type App = { Bindings: Env };
+/** `isAdmin` is set once the request has shown the admin token. */
+export type App = { Bindings: Env; Variables: { isAdmin?: true } };
 
-/** No request of ours carries more than a few ids. */
+/** No request of ours carries more than a few ids; a guard file is the one large body. */
 const BODY_MAX_BYTES = 64 * 1024;
+/** Of a path in the log. */
+const PATH_SHOWN = 200;
 
-export function createApp(): Hono<App> {
+export function createApp(limiter: Limiter = createLimiter(Date.now)): Hono<App> {
   const app = new Hono<App>();
+  const nothing = ["'none'"];
   app.use(
     secureHeaders({
-      contentSecurityPolicy: { defaultSrc: ["'none'"], styleSrc: ["'unsafe-inline'"], frameAncestors: ["'none'"] },
+      contentSecurityPolicy: {
+        defaultSrc: nothing,
+        styleSrc: ["'unsafe-inline'"],
+        frameAncestors: nothing,
+        baseUri: nothing,
+        formAction: nothing,
+      },
       xFrameOptions: "DENY",
     }),
   );
@@ -37,13 +47,7 @@ export function createApp(): Hono<App> {
     await next();
     c.header("cache-control", "no-store");
   });
-  app.use(limitRequests);
-  const small = bodyLimit({
-    maxSize: BODY_MAX_BYTES,
-    onError: (c) => c.json({ error: "the request body is too large" }, 413),
-  });
-  // A guard file is the one large body, with a limit of its own.
-  app.use((c, next) => (c.req.path === "/api/guard" ? next() : small(c, next)));
+  app.use(limitRequests(limiter));
 
   app.get("/healthz", (c) => {
     const { result } = wire(c.env);
@@ -57,7 +61,11 @@ export function createApp(): Hono<App> {
   app.get("/", frontPage);
   app.route("/internal", hintRoute());
 
-  app.use("/api/*", requireAdmin);
+  app.use("/api/*", requireAdmin(limiter));
+  app.use(
+    "/api/*",
+    limitBody((c) => (c.req.path === "/api/guard" ? GUARD_MAX_BYTES : BODY_MAX_BYTES)),
+  );
   app.route("/api", statusRoutes());
   app.route("/api", assignmentRoutes());
   app.route("/api", dutyRoutes());
@@ -66,10 +74,10 @@ export function createApp(): Hono<App> {
   app.notFound((c) => c.json({ error: "not found" }, 404));
   app.onError((error, c) => {
     const { code, message, hint } = toFailure(error);
-    wire(c.env).log("error", "http.failed", { path: new URL(c.req.url).pathname, code, reason: message });
-    // Only behind the token does anything here fail for a reason worth telling; a stranger learns none.
-    if (!c.req.path.startsWith("/api/")) return c.json({ error: "internal error" }, 500);
-    return c.json({ error: { code, message, hint } }, 500);
+    const path = c.req.path.slice(0, PATH_SHOWN);
+    wire(c.env).log("error", "http.failed", { path, code, reason: message });
+    if (c.get("isAdmin") !== true) return c.json({ error: "internal error" }, 500);
+    return c.json({ error: { code, message, hint } }, code === "history-unavailable" ? 503 : 500);
   });
   return app;
 }

@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import * as z from "zod";
 import type { CommandReply } from "../objects/node.ts";
 import type { App } from "./app.ts";
-import { chosenNodes, nodeObject, notOurs } from "./nodes.ts";
+import { chosenNodes, nodeObject, notOurs, unconfigured } from "./nodes.ts";
 
 const body = z.object({ node: z.string().max(64).nullish(), reason: z.string().max(200).nullish() });
 
@@ -22,7 +22,7 @@ async function perform(c: Context<App>, command: Command) {
   if (!parsed.success) return c.json({ error: 'the body must be a JSON object like {"node":"0x…"}, or empty' }, 400);
   const addresses = chosenNodes(c, parsed.data.node);
   if (addresses === null) return notOurs(c);
-  if (addresses.length === 0) return c.json({ error: "no node is configured: see GET /api/settings" }, 503);
+  if (addresses.length === 0) return unconfigured(c);
   const nodes = await Promise.all(
     addresses.map(async (address) => {
       const node = nodeObject(c, address);

@@ -1,4 +1,4 @@
-/** Which nodes a request means, and their objects. */
+/** Which nodes a request means, and their objects. An object is named only by an address that is ours. */
 import type { Context } from "hono";
 import { getAddress, isAddress } from "viem";
 import { wire } from "../wiring.ts";
@@ -16,6 +16,11 @@ export function chosenNodes(c: Context<App>, node: unknown): string[] | null {
 /** The answer where `chosenNodes` gives null. */
 export function notOurs(c: Context<App>) {
   return c.json({ error: "node: not one of this deployment's addresses" }, 404);
+}
+
+/** The answer where there is no node at all, because a setting is at fault. */
+export function unconfigured(c: Context<App>) {
+  return c.json({ error: "no node is configured: see GET /api/settings" }, 503);
 }
 
 export function nodeObject(c: Context<App>, address: string) {

@@ -1,12 +1,12 @@
 /** Status, settings, models, earnings and transactions, each for all nodes or the one that `?node=` names. */
-import { desc, eq } from "drizzle-orm";
+import { desc, inArray } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { Hono } from "hono";
 import { fetchStats } from "../../core/payment/client.ts";
 import { systemClock } from "../../core/ports.ts";
 import { settingsReport } from "../../core/settings/settings.ts";
 import { VERSION } from "../../core/version.ts";
-import { ensureSchema } from "../adapters/history.ts";
+import { withSchema } from "../adapters/history.ts";
 import { transactions } from "../adapters/schema.ts";
 import { platformFetch, wire } from "../wiring.ts";
 import type { App } from "./app.ts";
@@ -61,10 +61,17 @@ export function statusRoutes(): Hono<App> {
     .get("/transactions", async (c) => {
       const addresses = chosenNodes(c, c.req.query("node"));
       if (addresses === null) return notOurs(c);
-      await ensureSchema(c.env.DB);
-      const query = drizzle(c.env.DB).select().from(transactions).$dynamic();
-      const only = c.req.query("node") === undefined ? query : query.where(eq(transactions.node, addresses[0] ?? ""));
-      const rows = await only.orderBy(desc(transactions.createdAt)).limit(TRANSACTIONS_SHOWN);
+      const { DB } = c.env;
+      // Unnamed, also those of nodes that this deployment no longer has.
+      const only = c.req.query("node") ? inArray(transactions.node, addresses) : undefined;
+      const rows = await withSchema(DB, () =>
+        drizzle(DB)
+          .select()
+          .from(transactions)
+          .where(only)
+          .orderBy(desc(transactions.createdAt))
+          .limit(TRANSACTIONS_SHOWN),
+      );
       return c.json({ transactions: rows });
     });
 }
