@@ -44,6 +44,7 @@ export type ErrorCode =
   | "deadline"
   | "leader-absent"
   | "claim-refused"
+  | "claim-lost"
   | "submission-refused"
   | "guard-refused"
   | "withdrawn"

@@ -220,6 +220,22 @@ describe("an answer of the coordinator", () => {
     ]);
   });
 
+  it("names no deadline where a claim's is null, and a row without a deadline is none of 1970", async () => {
+    const offer = { jobId: "j", role: "leader", modelId: "m", promptCid: "c", deadline: null, userAddress: NODE };
+    const claim = { kpHighHandle: 1, kpLowHandle: 2, claimDeadline: null };
+    const { icl } = talk({ json: claim }, { json: { assignments: [offer] } });
+    expect((await icl.claim(JOB)).claimDeadline).toBeUndefined();
+    expect((await icl.assignments()).rejected).toEqual([{ reason: "job j: deadline" }]);
+  });
+
+  it("is an offer also without handles, which the claim brings", async () => {
+    const offer = { jobId: "j", role: "leader", modelId: "m", promptCid: "c", deadline: NOW_SEC, userAddress: NODE };
+    const { icl } = talk({ json: { assignments: [offer] } });
+    const { assignments, rejected } = await icl.assignments();
+    expect(rejected).toEqual([]);
+    expect(assignments).toMatchObject([{ kpHighHandle: 0n, kpLowHandle: 0n }]);
+  });
+
   it("is no node record when the coordinator does not know the node, in either way it says so", async () => {
     const { icl } = talk({ status: 404 }, { status: 401 }, { json: { active: false, operator_address: NODE } });
     expect(await icl.nodeRecord()).toBeNull();

@@ -34,10 +34,11 @@ export const handle = z
     z.number().int().nonnegative(),
     z.string().regex(/^(0x[0-9a-fA-F]{1,64}|\d{1,78})$/, "must be decimal or 0x hex"),
     z.null(),
-    z.undefined(),
   ])
-  .transform((value) => (value === null || value === undefined ? 0n : BigInt(value)))
-  .refine((value) => value >= 0n && value <= UINT256_MAX, "must fit in uint256");
+  .transform((value) => (value === null ? 0n : BigInt(value)))
+  .refine((value) => value >= 0n && value <= UINT256_MAX, "must fit in uint256")
+  // A union that takes undefined does not make the member optional: an offer may come without handles.
+  .prefault(null);
 
 export const role = z.enum(["leader", "verifier"]);
 export type Role = z.infer<typeof role>;

@@ -147,6 +147,14 @@ describe("claiming", () => {
   });
 });
 
+describe("claiming again", () => {
+  it("that is refused is not as if nothing had been claimed", async () => {
+    refusal = new NodeError("icl-refused", "no", { retry: "never", hint: "" });
+    const again = job("leader", { state: "offered", claimSent: true });
+    await expect(perform("claim", again, calm)).rejects.toMatchObject({ code: "claim-lost", retry: "never" });
+  });
+});
+
 describe("the answer", () => {
   it("is sealed in the same transaction as the state that says so", async () => {
     const { event, alongside } = await perform("execute", job("leader", { state: "claimed" }), calm);

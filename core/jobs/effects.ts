@@ -94,6 +94,12 @@ async function claim(ports: EffectPorts, job: Job): Promise<EffectResult> {
   const sentAtMs = ports.clock.now();
   const reply = await ports.icl.claim(job.jobId).catch((error: unknown) => {
     if (!(error instanceof NodeError) || error.code !== "icl-refused") throw error;
+    if (job.claimSent) {
+      throw new NodeError("claim-lost", `${error.message}; an earlier claim may have been taken`, {
+        retry: "never",
+        hint: "The answer to the first claim was lost and the job is over since. The coordinator may count it against this node.",
+      });
+    }
     throw new NodeError("claim-refused", error.message, {
       retry: "never",
       hint: "The coordinator gave the job to other nodes or closed it. Nothing is owed for it.",

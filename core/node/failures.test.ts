@@ -27,6 +27,7 @@ describe("what a job's end says of this node", () => {
     ["failed after its claim", { state: "failed", failure }, "failure"],
     ["failed before its claim", { state: "failed", failure, claimSent: false }, "neutral"],
     ["was refused at its claim", { state: "failed", failure: { ...failure, code: "claim-refused" } }, "neutral"],
+    ["lost the answer to its claim", { state: "failed", failure: { ...failure, code: "claim-lost" } }, "failure"],
     ["was led and accepted", { outcome: "accepted" }, "success"],
     ["was led and rejected", { outcome: "rejected" }, "failure"],
     ["was confirmed and accepted", { role: "verifier", verdict: "CONFIRM", outcome: "accepted" }, "success"],

@@ -59,8 +59,8 @@ async function collect(): Promise<void> {
   const { rig, recorders } = run;
   const sent = [...healthy, ...failing.map((one) => one.sent), ...passing];
   const jobIds = await Promise.all(sent.map(({ jobId }) => jobId));
-  places.push(...(await Promise.all(rig.nodes.map((one) => walk(one, jobIds)))).flat());
   places.push(...(await plant(node(0))));
+  places.push(...(await Promise.all(rig.nodes.map((one) => walk(one, jobIds)))).flat());
   places.push(...(await run.folders()));
   await Promise.all(rig.nodes.map((one) => one.process.stop()));
   places.push(...(await run.folders()));
@@ -91,7 +91,7 @@ async function plant(where: EdgeNode): Promise<Place[]> {
     headers: { "x-plant": Buffer.from(PLANT).toString("base64url") },
     body: Buffer.from(PLANT).toString("hex"),
   });
-  return [...kept, ...(await walk(where, []))];
+  return kept;
 }
 
 function node(index: number): EdgeNode {
@@ -179,8 +179,21 @@ describe("a leak that was planted", () => {
   });
 
   it("is shown to nobody but the operator", () => {
-    const shown = findings.filter((one) => one.secret === "plant" && /\((stranger|impostor)\)/.test(one.place));
+    const shown = findings.filter(
+      (one) => one.secret === "plant" && /\((stranger|impostor|guess \d+)\)/.test(one.place),
+    );
     expect(shown).toEqual([]);
+  });
+
+  it("is asked for in vain by everybody else, who is shut out after too many guesses", () => {
+    const statuses = (who: string) =>
+      places
+        .filter(({ name }) => name.endsWith(`GET /api/status (${who})/status`))
+        .map(({ bytes }) => Buffer.from(bytes).toString().slice(0, 3));
+    expect(new Set(statuses("operator"))).toEqual(new Set(["200"]));
+    expect(new Set(statuses("stranger"))).toEqual(new Set(["401"]));
+    expect(new Set(statuses("impostor"))).toEqual(new Set(["401"]));
+    expect(new Set(statuses("guess 25"))).toEqual(new Set(["429"]));
   });
 
   it("would have failed the run", () => {

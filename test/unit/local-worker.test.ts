@@ -12,7 +12,10 @@ it("a node on this machine has the same bindings as the deployed one", () => {
     d1_databases: [{ binding: WORKER.database }],
     triggers: { crons: [WORKER.cron] },
   });
-  const objects = config.durable_objects.bindings.map(({ name, class_name }: { name: string; class_name: string }) => [name, class_name]);
+  const objects = config.durable_objects.bindings.map(({ name, class_name }: { name: string; class_name: string }) => [
+    name,
+    class_name,
+  ]);
   expect(Object.fromEntries(objects)).toEqual(WORKER.durableObjects);
   const limits = config.ratelimits.map(({ name, ...limit }: { name: string }) => [name, limit]);
   expect(Object.fromEntries(limits)).toEqual(WORKER.rateLimits);

@@ -215,7 +215,7 @@ async function copyOf(guard: Guard): Promise<Guard> {
 }
 
 describe("over random histories", () => {
-  const RUNS = { seed: 20_270_115, numRuns: 40 };
+  const RUNS = { seed: 20_270_115, numRuns: 25 };
 
   it("what is exported and imported into an empty node is exported the same, and guards the same", async () => {
     await fc.assert(

@@ -61,8 +61,14 @@ let losing = 0;
 /** What was broadcast. */
 const sent: string[] = [];
 
+interface Question {
+  id: number;
+  method: string;
+  params: string[];
+}
+
 const chainFetch: typeof fetch = async (input, init) => {
-  const { id, method, params } = JSON.parse(String(init?.body)) as { id: number; method: string; params: string[] };
+  const { id, method, params } = JSON.parse(typeof init?.body === "string" ? init.body : "") as Question;
   if (method === "eth_sendRawTransaction") sent.push(params[0] ?? "");
   if (method === "eth_getTransactionReceipt" && losing > 0) {
     losing -= 1;

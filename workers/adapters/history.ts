@@ -36,7 +36,7 @@ export async function withSchema<T>(db: D1Database, work: () => Promise<T>): Pro
     return await work();
   } catch (cause) {
     upToDate.delete(db);
-    throw new NodeError("history-unavailable", "D1 did not take the history", {
+    throw new NodeError("history-unavailable", "D1 did not answer", {
       retry: "later",
       admitted: "unknown",
       hint: "Check the Worker's D1 database. Nothing is lost: what waits is written when it answers again.",
