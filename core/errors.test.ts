@@ -19,6 +19,7 @@ describe("an error as plain data", () => {
     ["an error of another library", new TypeError("a key in plain text")],
     ["a text", "a key in plain text"],
     ["nothing", undefined],
+    ["an error that calls itself something else", Object.assign(new Error(""), { name: "a key in plain text" })],
   ])("tells the kind only of %s", (_what, thrown) => {
     const failure = toFailure(thrown);
     expect(failure.code).toBe("internal");

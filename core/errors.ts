@@ -110,7 +110,9 @@ export function toFailure(error: unknown): Failure {
       ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     };
   }
-  const name = error instanceof Error ? error.name : typeof error;
+  const given = error instanceof Error ? error.name : typeof error;
+  // A foreign error names itself: only a name that looks like one is repeated.
+  const name = /^\w{1,60}$/.test(given) ? given : "error";
   return {
     code: "internal",
     message: `an unexpected ${name} occurred`,

@@ -38,11 +38,14 @@ export class TransportError extends Error {
   readonly fault: TransportFault;
   /** What was asked of whom: method, host and path. */
   readonly target: string;
+  /** What went wrong, without the path, which may carry a key where an operator's base URL does. */
+  readonly detail: string;
 
   constructor(fault: TransportFault, target: string, detail: string) {
     super(`${target}: ${detail}`);
     this.fault = fault;
     this.target = target;
+    this.detail = detail;
   }
 }
 

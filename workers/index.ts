@@ -3,6 +3,7 @@
  * node, which brings new ones to life and revives a lost alarm. With settings at fault the Worker still starts,
  * /healthz says so, and nothing is claimed.
  */
+import { toFailure } from "../core/errors.ts";
 import type { Env } from "./env.ts";
 import { createApp } from "./routes/app.ts";
 import { wire } from "./wiring.ts";
@@ -25,7 +26,7 @@ export default {
       try {
         await env.NODE.getByName(address).tick(address);
       } catch (error) {
-        log("error", "cron.tick-failed", { node: address, reason: error instanceof Error ? error.name : typeof error });
+        log("error", "cron.tick-failed", { node: address, reason: toFailure(error).message });
       }
     });
     await Promise.all(ticks);

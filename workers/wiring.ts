@@ -65,7 +65,7 @@ export function wire(env: object): Wiring {
   const log = createLog(printLine, {
     level: settings?.logLevel ?? "info",
     clock: systemClock,
-    secrets: settings === null ? [] : secretsOf(settings),
+    secrets: settings === null ? (result.adminToken === null ? [] : [result.adminToken]) : secretsOf(settings),
   });
   const configured =
     settings === null

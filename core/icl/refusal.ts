@@ -61,7 +61,7 @@ export function unknownJobError(call: CallContext): NodeError {
 /** An exchange that gave no complete answer. */
 export function transportError(error: TransportError, call: CallContext): NodeError {
   const unusable = error.fault === "oversized" || error.fault === "encoding";
-  return new NodeError(unusable ? "icl-malformed" : "icl-unreachable", `${call.name}: ${error.message}`, {
+  return new NodeError(unusable ? "icl-malformed" : "icl-unreachable", `${call.name}: ${call.host}: ${error.detail}`, {
     ...lost(call),
     hint: REACH,
   });

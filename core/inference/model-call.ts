@@ -49,7 +49,7 @@ export async function callModel(ports: BackendPorts, call: ModelCall): Promise<T
     return await requestText(ports.fetch, ports.clock, request, { timeoutMs, maxBytes: MAX_BYTES, signal });
   } catch (error) {
     if (!(error instanceof TransportError)) throw error;
-    throw new NodeError("model-unavailable", `${call.service.name}: ${error.message}`, {
+    throw new NodeError("model-unavailable", `${call.service.name} (${new URL(call.url).host}): ${error.detail}`, {
       retry: "later",
       admitted: "unknown",
       hint: `Check that ${call.service.name} is up and ${call.service.urlSetting} is right.`,

@@ -7,7 +7,9 @@ const URL_KEY_MIN = 16;
 
 export function secretsOf(settings: Settings): Secret[] {
   const { backends, ipfs, attestation, fleet, cli } = settings;
-  const urls = [...settings.rpcUrls, ...settings.cofhe.rpcUrls];
+  const bases = [settings.iclEndpoint, settings.paymentServiceUrl, ipfs.gatewayUrl, ipfs.pinataApiUrl];
+  const models = Object.values(backends).map(({ baseUrl }) => baseUrl);
+  const urls = [...settings.rpcUrls, ...settings.cofhe.rpcUrls, ...bases, ...models];
   return [
     ...settings.privateKeys,
     ...settings.storageKeys,

@@ -250,7 +250,7 @@ export const GUARDS: readonly Guard[] = [
   {
     name: "errors: a foreign message is never passed on",
     file: "core/errors.ts",
-    find: "const name = error instanceof Error ? error.name : typeof error;",
+    find: 'const name = /^\\w{1,60}$/.test(given) ? given : "error";',
     replace: "const name = error instanceof Error ? error.message : String(error);",
     ...unit("core/errors.test.ts"),
   },

@@ -91,7 +91,7 @@ async function handOver(context: NodeContext): Promise<void> {
         if (__FAILPOINTS__) await failpoint("offer.handed", signer.address, offer.jobId);
         jobs.handed(offer.jobId);
       } catch (error) {
-        const reason = error instanceof Error ? error.name : typeof error;
+        const reason = toFailure(error).message;
         kit.log("warn", "offer.not-handed", { node: signer.address, jobId: offer.jobId, reason });
       }
     }),
