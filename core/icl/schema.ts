@@ -27,8 +27,8 @@ const unixSec = z
   ])
   .pipe(z.number().int().min(0).max(1e11));
 
-/** A uint256 handle as a bigint; 0, null and absent all become 0n, which means "no key". */
-export const handle = z
+/** A uint256 handle as a bigint; 0 and null become 0n, which means "no key". In a claim's answer it must be there. */
+const givenHandle = z
   .union([
     z.bigint(),
     z.number().int().nonnegative(),
@@ -36,9 +36,10 @@ export const handle = z
     z.null(),
   ])
   .transform((value) => (value === null ? 0n : BigInt(value)))
-  .refine((value) => value >= 0n && value <= UINT256_MAX, "must fit in uint256")
-  // A union that takes undefined does not make the member optional: an offer may come without handles.
-  .prefault(null);
+  .refine((value) => value >= 0n && value <= UINT256_MAX, "must fit in uint256");
+
+/** The same, or absent, which also means "no key": an offer may come without handles. */
+export const handle = givenHandle.prefault(null);
 
 export const role = z.enum(["leader", "verifier"]);
 export type Role = z.infer<typeof role>;
@@ -76,8 +77,8 @@ export type Assignment = z.infer<typeof assignment>;
 export const assignments = z.object({ assignments: z.array(z.unknown()).max(10_000) });
 
 export const claimReply = z.object({
-  kpHighHandle: handle,
-  kpLowHandle: handle,
+  kpHighHandle: givenHandle,
+  kpLowHandle: givenHandle,
   outputKeyGranted: z.boolean().optional(),
   /** A coordinator in Python prints its None as null. */
   claimDeadline: unixSec
