@@ -152,7 +152,12 @@ async function start(options: NetworkOptions, stops: (() => Promise<void>)[]): P
   };
 }
 
-function networkSettings(urls: LocalNetwork["urls"], chainId: number, contracts: Contracts["addresses"]) {
+/** What a node on this network needs beside its key and models. */
+export function networkSettings(
+  urls: Pick<LocalNetwork["urls"], "icl" | "payment" | "nodeRpc" | "pinata" | "ipfsGateway">,
+  chainId: number,
+  contracts: Contracts["addresses"],
+) {
   return {
     BLF_ICL_ENDPOINT: urls.icl,
     BLF_PAYMENT_SERVICE_URL: urls.payment,
@@ -171,7 +176,7 @@ function networkSettings(urls: LocalNetwork["urls"], chainId: number, contracts:
 
 /** The test servers' settings for a model of the given backend. */
 export function modelSettings(
-  network: Pick<LocalNetwork, "urls">,
+  network: { urls: Pick<LocalNetwork["urls"], "groq" | "gemini" | "openai"> },
   backend: "groq" | "gemini" | "openai",
 ): Record<string, string> {
   switch (backend) {

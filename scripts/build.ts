@@ -16,11 +16,23 @@ export async function buildAll(): Promise<void> {
   await Promise.all([buildWorker(), buildPrograms()]);
 }
 
-export async function buildWorker(): Promise<void> {
+export interface WorkerBuild {
+  /** Default: dist/worker. */
+  outdir?: string;
+  /** The sources; default: this repository. */
+  sources?: string;
+  /** With the points at which a test holds or kills the node (core/failpoint.ts). */
+  failpoints?: boolean;
+}
+
+/** Bundles the Worker into `index.js` of the folder. */
+export async function buildWorker(build: WorkerBuild = {}): Promise<void> {
+  const { outdir = "dist/worker", sources = root, failpoints = false } = build;
   const wrangler = `${root}node_modules/wrangler/bin/wrangler.js`;
-  const args = [wrangler, "deploy", "--dry-run", "--outdir", "dist/worker"];
+  const define = failpoints ? ["--define", "__FAILPOINTS__:true"] : [];
+  const args = [wrangler, "deploy", "--dry-run", "--outdir", outdir, ...define];
   await promisify(execFile)(process.execPath, args, {
-    cwd: root,
+    cwd: sources,
     env: { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1" },
   });
 }

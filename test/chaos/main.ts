@@ -4,15 +4,13 @@
  * settled, with one commitment a node and one transaction a purpose, and nothing is left in flight. The same seed gives
  * the same kills.
  */
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { type EdgeNode, untilLive } from "../../devnet/edge-nodes.ts";
 import { startNetwork } from "../../devnet/network.ts";
-import { buildAll } from "../../scripts/build.ts";
+import { buildAll, buildWorker } from "../../scripts/build.ts";
 import { startControl } from "./control.ts";
 import { Journal } from "./journal.ts";
 import { type Killed, Killer, type KillerParts, startNode } from "./killer.ts";
@@ -48,7 +46,8 @@ async function run(options: Options): Promise<number> {
 /** The whole run. Gives whether everything held. */
 async function torment(options: Options, folder: string, stops: (() => Promise<unknown>)[]): Promise<boolean> {
   await buildAll();
-  const worker = await buildWithFailpoints(join(folder, "worker"));
+  // The release's sources with failpoints in: the only difference is one constant.
+  await buildWorker({ outdir: join(folder, "worker"), failpoints: true });
   const network = await startNetwork({ stateDir: join(folder, "network") });
   stops.push(() => network.stop());
   const control = await startControl();
@@ -58,7 +57,7 @@ async function torment(options: Options, folder: string, stops: (() => Promise<u
     network,
     control,
     stateDir: join(folder, "nodes"),
-    worker,
+    worker: join(folder, "worker", "index.js"),
     models: MODELS,
     onLog: (_node, line) => journal.add(line),
   };
@@ -103,16 +102,6 @@ function report({ seed, kills, json }: Options, findings: Findings, recoveries: 
     `${counts.doubleCommitments} double commitments, ${counts.doubleTransactions} double transactions; ` +
     `95 % of the restarts were heard within ${line.recoverySecondsP95} s (seed ${seed})`;
   process.stdout.write(`${json ? JSON.stringify(line) : summary}\n`);
-}
-
-/** The release's sources with failpoints in: the only difference is one constant. */
-async function buildWithFailpoints(outdir: string): Promise<string> {
-  const root = fileURLToPath(new URL("../..", import.meta.url));
-  const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
-  const args = [wrangler, "deploy", "--dry-run", "--define", "__FAILPOINTS__:true", "--outdir", outdir];
-  const env = { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1" };
-  await promisify(execFile)(process.execPath, args, { cwd: root, env });
-  return join(outdir, "index.js");
 }
 
 function readOptions(): Options {

@@ -301,7 +301,7 @@ export const GUARDS: readonly Guard[] = [
   {
     name: "alarms: a lost one of the Node object is set again by the cron",
     file: "workers/objects/node.ts",
-    find: "if (alarm === null || alarm < Date.now() - ALARM_LOST_MS) await this.#arm();",
+    find: "if (isAlarmLost(alarm, Date.now())) await this.#arm();",
     replace: "",
     ...sim("test/sim/guards.test.ts"),
   },

@@ -7,8 +7,7 @@ import type { Address, Hex } from "viem";
 import type { Job } from "../../core/jobs/job.ts";
 import { devAccount, devPrivateKey, nodeIndex } from "../../devnet/chain/accounts.ts";
 import type { Coordinator } from "../../devnet/coordinator/coordinator.ts";
-import { DEVNET_PINATA_JWT } from "../../devnet/ipfs/app.ts";
-import { DEVNET_MODEL_KEY } from "../../devnet/network.ts";
+import { modelSettings, networkSettings } from "../../devnet/network.ts";
 import type { Env } from "../../workers/env.ts";
 import worker, { Assignment, Node } from "../../workers/index.ts";
 import { assignmentName } from "../../workers/objects/names.ts";
@@ -148,28 +147,23 @@ export class Deployment {
 }
 
 function settingsFor(chain: SimChain, { urls }: Doors, { index, models, settings }: DeploymentOptions) {
-  const { contracts } = chain;
+  const served = {
+    groq: `${urls.groq}/openai/v1`,
+    gemini: `${urls.gemini}/v1beta`,
+    openai: `${urls.openai}/v1`,
+  };
   const privateKey: Hex = devPrivateKey(nodeIndex(index));
   return {
     BLF_PRIVATE_KEY: privateKey,
     BLF_STORAGE_KEY: "5a".repeat(32),
-    BLF_ICL_ENDPOINT: urls.icl,
-    BLF_PAYMENT_SERVICE_URL: urls.payment,
-    BLF_RPC_URL: urls.rpc,
-    BLF_COFHE_CHAIN_ID: String(chain.chainId),
-    BLF_NODE_REGISTRY_ADDRESS: contracts.nodeRegistry,
-    BLF_STAKING_ADDRESS: contracts.staking,
-    BLF_TOKEN_ADDRESS: contracts.token,
-    BLF_PROMPT_KEY_STORE_ADDRESS: contracts.promptKeyStore,
-    BLF_RESULT_REGISTRY_ADDRESS: contracts.resultRegistry,
-    PINATA_JWT: DEVNET_PINATA_JWT,
-    PINATA_API_URL: urls.pin,
-    PINATA_GATEWAY_URL: `${urls.ipfs}/ipfs`,
-    GROQ_API_KEY: DEVNET_MODEL_KEY,
-    GROQ_BASE_URL: `${urls.groq}/openai/v1`,
-    GOOGLE_API_KEY: DEVNET_MODEL_KEY,
-    GEMINI_BASE_URL: `${urls.gemini}/v1beta`,
-    OPENAI_BASE_URL: `${urls.openai}/v1`,
+    ...networkSettings(
+      { ...urls, nodeRpc: urls.rpc, pinata: urls.pin, ipfsGateway: `${urls.ipfs}/ipfs` },
+      chain.chainId,
+      chain.contracts,
+    ),
+    ...modelSettings({ urls: served }, "groq"),
+    ...modelSettings({ urls: served }, "gemini"),
+    ...modelSettings({ urls: served }, "openai"),
     BLF_MODELS: models.join(","),
     BLF_COPY_CHECK_SECONDS: "0",
     ...settings,

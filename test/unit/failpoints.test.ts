@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { EFFECTS } from "../../core/jobs/job.ts";
+import { buildWorker } from "../../scripts/build.ts";
 import { POINTS } from "../chaos/points.ts";
 import { scheduleOf } from "../chaos/schedule.ts";
 
@@ -19,13 +20,10 @@ afterAll(async () => {
 });
 
 /** The Worker as wrangler bundles it. */
-async function bundle(...more: string[]): Promise<string> {
+async function bundle(failpoints: boolean): Promise<string> {
   const outdir = await mkdtemp(join(tmpdir(), "blindference-edge-bundle-"));
   folders.push(outdir);
-  const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
-  const args = [wrangler, "deploy", "--dry-run", "--outdir", outdir, ...more];
-  const env = { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1" };
-  await promisify(execFile)(process.execPath, args, { cwd: root, env });
+  await buildWorker({ outdir, failpoints });
   return readFile(join(outdir, "index.js"), "utf8");
 }
 
@@ -64,8 +62,8 @@ describe("failpoints", () => {
     // The effects' names come from one template: its endings stand for them.
     const literal = failpoints().filter(({ where }) => where !== "core/jobs/driver.ts");
     expect(literal.length).toBeGreaterThan(10);
-    const release = await bundle();
-    const chaos = await bundle("--define", "__FAILPOINTS__:true");
+    const release = await bundle(false);
+    const chaos = await bundle(true);
     for (const { name } of literal) {
       expect(release).not.toContain(name);
       expect(chaos).toContain(name);

@@ -19,6 +19,7 @@ import type { Signer } from "../../core/signer.ts";
 import { writeJob } from "../adapters/history.ts";
 import type { Env } from "../env.ts";
 import { cofheOf, createKit, executorOf, iclOf, type Kit, wire } from "../wiring.ts";
+import { isAlarmLost } from "./alarm.ts";
 import { type JobRetention, JobRow } from "./assignment/job-row.ts";
 
 /** Armed before working: how soon a crash in the middle is picked up again. */
@@ -27,8 +28,6 @@ const SAFETY_ALARM_MS = 2_000;
 const REPORT_RETRY = { baseMs: 5_000, maxMs: 300_000 };
 /** How soon an alarm that failed as a whole is tried again. */
 const ALARM_RETRY_MS = 5_000;
-/** An alarm this far in the past will not fire any more. */
-const ALARM_LOST_MS = 30_000;
 /** How soon to look again at a row of a newer version: that version may be back while the job can be saved. */
 const UNREADABLE_RETRY = { baseMs: 30_000, maxMs: 600_000 };
 /** How soon to look again when the settings do not allow work. */
@@ -68,7 +67,7 @@ export class Assignment extends DurableObject<Env> {
     const job = read.value;
     if (job === null) return "absent";
     const alarm = await this.ctx.storage.getAlarm();
-    const lost = alarm === null || alarm < Date.now() - ALARM_LOST_MS;
+    const lost = isAlarmLost(alarm, Date.now());
     const done = isFinal(job) && this.#row.reportedState() === job.state;
     if (lost && !done) await this.ctx.storage.setAlarm(Date.now());
     // The Node object asks because it has not heard: it may have lost a report that was confirmed.

@@ -14,6 +14,7 @@ import type { GuardCommitment } from "../../core/node/guard-interchange.ts";
 import type { Result } from "../../core/result.ts";
 import type { Env } from "../env.ts";
 import { cofheOf, createKit, iclOf, wire } from "../wiring.ts";
+import { isAlarmLost } from "./alarm.ts";
 import { CommitGuardTable, type GuardEntry, type GuardImport, type GuardRange } from "./node/commit-guard.ts";
 import { type LiveState, type NodeContext, newLiveState, tell } from "./node/context.ts";
 import {
@@ -42,8 +43,6 @@ import { TransactionQueue } from "./node/transaction-queue.ts";
 const ALARM_MS = DEFAULT_INTERVALS.poll;
 /** A tick returns after this long whatever is still running, so that the next alarm is not held up. */
 const TICK_WAIT_MS = 4_000;
-/** An alarm this far in the past will not fire any more: seen in production (cloudflare-docs#18324). */
-const ALARM_LOST_MS = 30_000;
 /** Hints are unsigned: at most one poll a second comes of them. */
 const HINT_MIN_MS = 1_000;
 /** Duties whose own pace is too slow to wait for after a failure: without them nothing is claimed, or nothing is known. */
@@ -83,7 +82,7 @@ export class Node extends DurableObject<Env> {
   async tick(address: string): Promise<void> {
     await this.introduce(address);
     const alarm = await this.ctx.storage.getAlarm();
-    if (alarm === null || alarm < Date.now() - ALARM_LOST_MS) await this.#arm();
+    if (isAlarmLost(alarm, Date.now())) await this.#arm();
     await this.#doDue();
   }
 

@@ -3,11 +3,10 @@
  * The job's row is one schema up: `answerDigest` is called `answerSha256` everywhere, and `madeBy` is new; the history
  * has one migration more. Throws when a change does not find its place in the sources.
  */
-import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { buildWorker } from "../../../scripts/build.ts";
 import { CHANGES, RENAMED } from "./changes.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -26,11 +25,7 @@ export async function buildNextVersion(folder: string): Promise<string> {
     if (text.split(find).length !== 2) throw new Error(`${file} does not hold this exactly once: ${find}`);
     await writeFile(path, `${text.replace(find, () => replace)}${append}`);
   }
-  const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
-  await promisify(execFile)(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", "dist/worker"], {
-    cwd: folder,
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1" },
-  });
+  await buildWorker({ sources: folder });
   return join(folder, "dist/worker/index.js");
 }
 

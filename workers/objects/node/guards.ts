@@ -114,8 +114,7 @@ export function brokenDependency(
   if (breakers === null) return null;
   const storesKey = !kit.settings.skipOutputKeyStorage;
   const held = jobs.open();
-  const busy = (name: Dependency) =>
-    held.some((job) => needsOf(job.role === "leader" ? "leader" : "verifier", job.modelId, storesKey).includes(name));
+  const busy = (name: Dependency) => held.some((job) => needsOf(job.role, job.modelId, storesKey).includes(name));
   return blockedBy(breakers, needsOf(role, modelId, storesKey), busy);
 }
 

@@ -3,12 +3,12 @@
  * slot is held from the first moment and an offer is never taken twice. `handed` says that the Assignment has saved
  * its own row; until then the offer is handed over again.
  */
-import type { Assignment as Offer } from "../../../core/icl/schema.ts";
+import type { Assignment as Offer, Role } from "../../../core/icl/schema.ts";
 import { isFinalState, JOB_STATES, type JobState } from "../../../core/jobs/job.ts";
 
 export interface IndexedJob {
   jobId: string;
-  role: string;
+  role: Role;
   modelId: string;
   state: JobState;
   handed: boolean;
@@ -112,7 +112,7 @@ export class JobIndex {
     return this.#sql
       .exec<{
         job_id: string;
-        role: string;
+        role: Role;
         model_id: string;
         state: JobState;
         handed: number;
