@@ -147,11 +147,39 @@ describe("claiming", () => {
   });
 });
 
-describe("claiming again", () => {
-  it("that is refused is not as if nothing had been claimed", async () => {
+describe("claiming again, after an answer that was lost,", () => {
+  const offeredHandles = { high: "3", low: "4" };
+  const again = (fields: Partial<Job>) =>
+    job("leader", { state: "offered", claimSentAtMs: SAMPLE_MS - 9_000, ...fields });
+
+  it("takes what the coordinator says now", async () => {
+    const { event } = await perform("claim", again({ offeredHandles }), calm);
+    expect(event).toMatchObject({ type: "claimed", keyHandles: { high: "7", low: "9" }, sentAtMs: SAMPLE_MS });
+  });
+
+  it("goes on with the offer's handles when it is refused, in what is left of the first claim's window", async () => {
     refusal = new NodeError("icl-refused", "no", { retry: "never", hint: "" });
-    const again = job("leader", { state: "offered", claimSent: true });
-    await expect(perform("claim", again, calm)).rejects.toMatchObject({ code: "claim-lost", retry: "never" });
+    const { event } = await perform("claim", again({ offeredHandles }), calm);
+    expect(event).toEqual({
+      type: "claimed",
+      keyHandles: offeredHandles,
+      sentAtMs: SAMPLE_MS - 9_000,
+      outputKey: "v1.wrapped",
+    });
+    expect(failures).toEqual([]);
+  });
+
+  it("is lost when it is refused and the offer named no handles", async () => {
+    refusal = new NodeError("icl-refused", "no", { retry: "never", hint: "" });
+    await expect(perform("claim", again({ offeredHandles: null }), calm)).rejects.toMatchObject({
+      code: "claim-lost",
+      retry: "never",
+    });
+  });
+
+  it("is asked once more while the coordinator is away", async () => {
+    refusal = new NodeError("icl-unreachable", "away", { retry: "later", hint: "" });
+    await expect(perform("claim", again({ offeredHandles }), calm)).rejects.toMatchObject({ retry: "later" });
   });
 });
 

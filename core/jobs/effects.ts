@@ -8,12 +8,13 @@ import { outputKeyStoreJobId } from "../crypto/output-key-id.ts";
 import { type Failure, NodeError, toFailure } from "../errors.ts";
 import { type EncryptedOutputKey, EXECUTOR_VERSION, type Executor } from "../executor/executor.ts";
 import type { IclClient } from "../icl/client.ts";
-import type { JobStatus, LeaderResult, Role } from "../icl/schema.ts";
+import type { ClaimReply, JobStatus, LeaderResult, Role } from "../icl/schema.ts";
 import type { Pinner } from "../ipfs/pin.ts";
 import type { Clock } from "../ports.ts";
 import type { Result } from "../result.ts";
 import type { EffectResult, PerformEffect } from "./driver.ts";
 import type { Job, Outcome, Verdict } from "./job.ts";
+import type { JobEvent } from "./machine.ts";
 
 /** Waits (0.5 s doubling) for a leader's commitment that is missing beside its CID, before going on without it. */
 const COMMITMENT_PATIENCE = 6;
@@ -92,32 +93,42 @@ function perform(ports: EffectPorts, kind: Parameters<PerformEffect>[0], job: Jo
 async function claim(ports: EffectPorts, job: Job): Promise<EffectResult> {
   ports.recordClaimSent();
   const sentAtMs = ports.clock.now();
-  const reply = await ports.icl.claim(job.jobId).catch((error: unknown) => {
+  let taken: Omit<Extract<JobEvent, { type: "claimed" }>, "type" | "outputKey">;
+  try {
+    taken = { ...takenBy(await ports.icl.claim(job.jobId), ports.icl.clockCorrectionMs()), sentAtMs };
+  } catch (error) {
     if (!(error instanceof NodeError) || error.code !== "icl-refused") throw error;
-    if (job.claimSent) {
-      throw new NodeError("claim-lost", `${error.message}; an earlier claim may have been taken`, {
-        retry: "never",
-        hint: "The answer to the first claim was lost and the job is over since. The coordinator may count it against this node.",
-      });
-    }
-    throw new NodeError("claim-refused", error.message, {
+    taken = takenBefore(job, error);
+  }
+  const outputKey = job.role === "leader" ? await ports.executor.newOutputKey(job.node, job.jobId) : null;
+  return { event: { type: "claimed", ...taken, outputKey } };
+}
+
+function takenBy({ kpHighHandle, kpLowHandle, claimDeadline }: ClaimReply, clockCorrectionMs: number) {
+  const keyHandles = { high: String(kpHighHandle), low: String(kpLowHandle) };
+  // Deadlines are the coordinator's time; the job's are ours.
+  const correctionSec = Math.round(clockCorrectionMs / 1000);
+  return claimDeadline === undefined ? { keyHandles } : { keyHandles, claimDeadlineSec: claimDeadline - correctionSec };
+}
+
+/**
+ * A claim is refused. Where it is the first, nothing was taken on. Where an earlier one's answer was lost, that one may
+ * have been taken, and silence would cost stake: the job goes on with the offer's handles in what is left of its window.
+ */
+function takenBefore(job: Job, refusal: NodeError) {
+  if (job.claimSentAtMs === null) {
+    throw new NodeError("claim-refused", refusal.message, {
       retry: "never",
       hint: "The coordinator gave the job to other nodes or closed it. Nothing is owed for it.",
     });
-  });
-  const outputKey = job.role === "leader" ? await ports.executor.newOutputKey(job.node, job.jobId) : null;
-  return {
-    event: {
-      type: "claimed",
-      keyHandles: { high: String(reply.kpHighHandle), low: String(reply.kpLowHandle) },
-      outputKey,
-      // Deadlines are the coordinator's time; the job's are ours.
-      ...(reply.claimDeadline === undefined
-        ? {}
-        : { claimDeadlineSec: reply.claimDeadline - Math.round(ports.icl.clockCorrectionMs() / 1000) }),
-      sentAtMs,
-    },
-  };
+  }
+  if (job.offeredHandles === null) {
+    throw new NodeError("claim-lost", `${refusal.message}; an earlier claim may have been taken`, {
+      retry: "never",
+      hint: "The first claim's answer was lost, and the offer held no key handles to go on with. The coordinator may count the job against this node.",
+    });
+  }
+  return { keyHandles: job.offeredHandles, sentAtMs: job.claimSentAtMs };
 }
 
 async function execute(ports: EffectPorts, job: Job, signal: AbortSignal): Promise<EffectResult> {

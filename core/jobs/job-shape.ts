@@ -8,6 +8,7 @@ import { EFFECTS, JOB_SCHEMA, JOB_STATES, type Job, OUTCOMES } from "./job.ts";
 
 const count = z.int().min(0);
 const nullableText = z.string().nullable();
+const keyHandles = z.looseObject({ high: z.string(), low: z.string() }).nullable();
 /** Codes grow with the versions; one that is not known here still says what it says. */
 const code = z.custom<NonNullable<Job["failure"]>["code"]>((value) => typeof value === "string");
 const reason = { code, message: z.string(), hint: z.string() };
@@ -40,8 +41,9 @@ export const jobShape = z.looseObject({
   times: z.partialRecord(z.enum(JOB_STATES), z.number()),
   assignmentDeadlineMs: z.number(),
   deadlineMs: z.number(),
-  claimSent: z.boolean(),
-  keyHandles: z.looseObject({ high: z.string(), low: z.string() }).nullable(),
+  claimSentAtMs: z.number().nullable(),
+  offeredHandles: keyHandles,
+  keyHandles,
   outputKey: nullableText,
   encryptedKey: z.looseObject({ high: encryptedInput, low: encryptedInput }).nullable(),
   answerDigest: nullableText,

@@ -7,7 +7,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { EncryptedOutputKey } from "../executor/executor.ts";
 import type { Assignment, Role } from "../icl/schema.ts";
 
-export const JOB_SCHEMA = 1;
+export const JOB_SCHEMA = 2;
 
 export const JOB_STATES = [
   "offered",
@@ -50,6 +50,12 @@ export interface EffectProgress {
   lastError?: { code: ErrorCode; message: string; hint: string };
 }
 
+/** The prompt key's two halves: uint256 handles in decimal. */
+export interface KeyHandles {
+  high: string;
+  low: string;
+}
+
 /** Why a job failed: a stable code, what happened, and what the operator can do. */
 export interface JobFailure {
   code: ErrorCode;
@@ -78,10 +84,12 @@ export interface Job {
   assignmentDeadlineMs: number;
   /** When the result must be with the coordinator, margin already taken off; before the claim, the last moment to claim. */
   deadlineMs: number;
-  /** True from the moment a claim may have reached the coordinator: from here on, silence can cost stake. */
-  claimSent: boolean;
-  /** uint256 handles in decimal. */
-  keyHandles: { high: string; low: string } | null;
+  /** When the first claim may have reached the coordinator, ms: from here on, silence can cost stake. */
+  claimSentAtMs: number | null;
+  /** What the offer itself said of the handles; null where it said nothing. For a claim whose answer was lost. */
+  offeredHandles: KeyHandles | null;
+  /** The claim's. */
+  keyHandles: KeyHandles | null;
   /** Leader: the output key, wrapped. Deleted at the end of the job. */
   outputKey: string | null;
   encryptedKey: EncryptedOutputKey | null;
@@ -104,9 +112,13 @@ export interface Job {
 /** The latest moment to send a claim before the assignment's deadline: less time than this cannot hold a job. */
 export const CLAIM_LEAD_MS = 45_000;
 
+/** However far off an assignment's deadline is, its job ends within a day: the protocol gives ten minutes. */
+const LONGEST_JOB_MS = 24 * 3_600_000;
+
 /** A job as first saved: offered by the coordinator, nothing done yet. */
 export function newJob(node: string, offer: Assignment, nowMs: number): Job {
-  const assignmentDeadlineMs = offer.deadline * 1000;
+  const assignmentDeadlineMs = Math.min(offer.deadline * 1000, nowMs + LONGEST_JOB_MS);
+  const { kpHighHandle: high, kpLowHandle: low } = offer;
   return {
     schema: JOB_SCHEMA,
     version: 1,
@@ -121,7 +133,8 @@ export function newJob(node: string, offer: Assignment, nowMs: number): Job {
     times: { offered: nowMs },
     assignmentDeadlineMs,
     deadlineMs: assignmentDeadlineMs - CLAIM_LEAD_MS,
-    claimSent: false,
+    claimSentAtMs: null,
+    offeredHandles: high === 0n || low === 0n ? null : { high: String(high), low: String(low) },
     keyHandles: null,
     outputKey: null,
     encryptedKey: null,

@@ -126,7 +126,15 @@ const role = fc.constantFrom<Role>("leader", "verifier");
 const life = fc.tuple(role, fc.array(move, { maxLength: 60, size: "max" }));
 
 /** What is never given up once it is there. */
-const KEPT = ["commitment", "answerDigest", "outputCid", "encryptedKey", "keyHandles"] as const;
+const KEPT = [
+  "claimSentAtMs",
+  "offeredHandles",
+  "keyHandles",
+  "commitment",
+  "answerDigest",
+  "outputCid",
+  "encryptedKey",
+] as const;
 
 /** A job on its way: every step it takes is judged. */
 class Life {
@@ -173,7 +181,6 @@ class Life {
     if (after.commitment !== null) this.commitments.add(after.commitment);
     must(this.commitments.size <= 1, "there is one commitment");
     for (const field of KEPT) must(before[field] === null || same(after[field], before[field]), `${field} is kept`);
-    must(after.claimSent || !before.claimSent, "a claim once sent stays sent");
     const claims = event.type === "claimed" && before.state === "offered" && after !== before;
     if (claims) judgeDeadline(event, after);
     else must(after.deadlineMs === before.deadlineMs, "only the claim sets the deadline");

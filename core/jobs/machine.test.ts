@@ -247,9 +247,22 @@ describe("failures", () => {
     const job = step(offered("leader"), { ...EVENTS.claimed, keyHandles }, T0).job;
     expect(job).toMatchObject({
       state: "failed",
-      claimSent: true,
+      claimSentAtMs: T0,
       failure: { code: "key-unavailable", in: "offered" },
     });
+  });
+});
+
+describe("a new job", () => {
+  it("ends within a day, however far off the assignment's deadline is", () => {
+    const offer = { ...sampleOffer("verifier"), deadline: T0 / 1000 + 1e9 };
+    expect(newJob(SAMPLE_NODE, offer, T0).assignmentDeadlineMs).toBe(T0 + 24 * 3_600_000);
+  });
+
+  it("holds the offer's handles, for a claim whose answer is lost, unless one of them is no key", () => {
+    const offer = { ...sampleOffer("verifier"), kpHighHandle: 2n ** 256n - 1n, kpLowHandle: 9n };
+    expect(newJob(SAMPLE_NODE, offer, T0).offeredHandles).toEqual({ high: String(2n ** 256n - 1n), low: "9" });
+    expect(newJob(SAMPLE_NODE, { ...offer, kpLowHandle: 0n }, T0).offeredHandles).toBeNull();
   });
 });
 

@@ -6,16 +6,25 @@
  */
 import type { Failure } from "../errors.ts";
 import type { EncryptedOutputKey } from "../executor/executor.ts";
-import { type EffectKind, isFinal, type Job, type JobState, type Outcome, type Verdict } from "./job.ts";
+import {
+  type EffectKind,
+  isFinal,
+  type Job,
+  type JobState,
+  type KeyHandles,
+  type Outcome,
+  type Verdict,
+} from "./job.ts";
 import { MAX_ATTEMPTS, retryDelayMs, SUBMIT_MARGIN_MS, waitDelayMs } from "./policy.ts";
 
 export type JobEvent =
   | { type: "claim-sent" }
   | {
       type: "claimed";
-      keyHandles: { high: string; low: string };
+      keyHandles: KeyHandles;
       outputKey: string | null;
       claimDeadlineSec?: number;
+      /** When the claim that counts was sent. */
       sentAtMs: number;
     }
   | { type: "executed"; answerDigest: string; timingsMs: Record<string, number> }
@@ -100,7 +109,7 @@ function kindsOf(job: Job): EffectKind[] {
 function apply(job: Job, event: JobEvent, nowMs: number): Job {
   switch (event.type) {
     case "claim-sent":
-      return job.state === "offered" && !job.claimSent ? { ...job, claimSent: true } : job;
+      return job.state === "offered" && job.claimSentAtMs === null ? { ...job, claimSentAtMs: nowMs } : job;
     case "claimed":
       return job.state === "offered" ? claimed(job, event, nowMs) : job;
     case "executed": {
@@ -139,7 +148,8 @@ function claimed(job: Job, event: Extract<JobEvent, { type: "claimed" }>, nowMs:
   const windowEnd = event.sentAtMs + CLAIM_WINDOW_MS;
   const named = event.claimDeadlineSec === undefined ? windowEnd : event.claimDeadlineSec * 1000;
   const deadlineMs = Math.min(named, job.assignmentDeadlineMs, windowEnd) - SUBMIT_MARGIN_MS;
-  const next: Job = { ...job, claimSent: true, deadlineMs, keyHandles: event.keyHandles, outputKey: event.outputKey };
+  const { keyHandles, outputKey, sentAtMs } = event;
+  const next: Job = { ...job, claimSentAtMs: job.claimSentAtMs ?? sentAtMs, deadlineMs, keyHandles, outputKey };
   if (BigInt(event.keyHandles.high) === 0n || BigInt(event.keyHandles.low) === 0n) {
     return fail(
       next,

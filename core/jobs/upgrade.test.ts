@@ -157,6 +157,24 @@ describe("a damaged row", () => {
   });
 });
 
+describe("schema 2", () => {
+  const { claimSentAtMs: _when, offeredHandles: _offered, ...rest } = raw();
+
+  it.each([
+    [false, null],
+    [true, T0],
+  ])("knows when a claim was sent: %j becomes %j", (claimSent, claimSentAtMs) => {
+    expect(upgradeJob(1, { ...rest, schema: 1, claimSent })).toEqual({
+      ok: true,
+      value: { ...offered(), claimSentAtMs, offeredHandles: null },
+    });
+  });
+
+  it("makes nothing of a row that does not say", () => {
+    expect(upgradeJob(1, rest)).toMatchObject({ ok: false, refusal: { reason: "damaged" } });
+  });
+});
+
 describe("the steps", () => {
   it("lead from the first schema to this version's, one each", () => {
     expect(UPGRADES).toHaveLength(JOB_SCHEMA - 1);

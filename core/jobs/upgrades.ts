@@ -9,4 +9,19 @@ export type RawJob = Readonly<Record<string, unknown>>;
 
 export type Upgrade = (row: RawJob) => RawJob;
 
-export const UPGRADES: readonly Upgrade[] = [];
+export const UPGRADES: readonly Upgrade[] = [
+  // 2: when the claim was first sent, not only that it was; and the offer's own handles.
+  ({ claimSent, ...row }) => ({
+    ...row,
+    claimSentAtMs: claimSent === true ? enteredMs(row, "offered") : claimSent === false ? null : undefined,
+    offeredHandles: null,
+  }),
+];
+
+/** When a row of any schema says that its job entered a state. */
+function enteredMs(row: RawJob, state: string): unknown {
+  const { times } = row;
+  return typeof times === "object" && times !== null
+    ? Object.entries(times).find(([name]) => name === state)?.[1]
+    : undefined;
+}

@@ -13,7 +13,15 @@ import {
 
 const T0 = 1_800_000_000_000;
 const failure = { code: "deadline", message: "", hint: "", in: "claimed" } as const;
-const job = { state: "settled", claimSent: true, failure: null, outcome: null, role: "leader", verdict: null } as const;
+const job = {
+  state: "settled",
+  times: { submitted: T0 },
+  claimSentAtMs: T0,
+  failure: null,
+  outcome: null,
+  role: "leader",
+  verdict: null,
+} as const;
 
 function count(standings: readonly Standing[], from: FailureCount = NO_FAILURES): FailureCount {
   return standings.reduce(
@@ -25,7 +33,7 @@ function count(standings: readonly Standing[], from: FailureCount = NO_FAILURES)
 describe("what a job's end says of this node", () => {
   it.each<[string, Partial<Parameters<typeof standingOf>[0]>, Standing]>([
     ["failed after its claim", { state: "failed", failure }, "failure"],
-    ["failed before its claim", { state: "failed", failure, claimSent: false }, "neutral"],
+    ["failed before its claim", { state: "failed", failure, claimSentAtMs: null }, "neutral"],
     ["was refused at its claim", { state: "failed", failure: { ...failure, code: "claim-refused" } }, "neutral"],
     ["lost the answer to its claim", { state: "failed", failure: { ...failure, code: "claim-lost" } }, "failure"],
     ["was led and accepted", { outcome: "accepted" }, "success"],
@@ -34,6 +42,8 @@ describe("what a job's end says of this node", () => {
     ["was rejected by us and accepted", { role: "verifier", verdict: "REJECT", outcome: "accepted" }, "failure"],
     ["was confirmed and rejected", { role: "verifier", verdict: "CONFIRM", outcome: "rejected" }, "failure"],
     ["was rejected by us and rejected", { role: "verifier", verdict: "REJECT", outcome: "rejected" }, "success"],
+    ["was accepted before our word was taken", { outcome: "accepted", times: {} }, "neutral"],
+    ["was rejected before our word was taken", { outcome: "rejected", times: {} }, "failure"],
     ["was disputed", { outcome: "disputed" }, "neutral"],
     ["timed out after we delivered", { outcome: "timedout" }, "neutral"],
     ["never got a word from the coordinator", { outcome: "unknown" }, "neutral"],

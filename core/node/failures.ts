@@ -29,15 +29,20 @@ export type Standing = "failure" | "success" | "neutral";
  * hash lost; a success is one in which it won. A quorum that never said, or timed out after we delivered, says nothing.
  */
 export function standingOf(
-  job: Pick<Job, "state" | "claimSent" | "failure" | "outcome" | "role" | "verdict">,
+  job: Pick<Job, "state" | "times" | "claimSentAtMs" | "failure" | "outcome" | "role" | "verdict">,
 ): Standing {
-  if (job.state === "failed") return job.claimSent && job.failure?.code !== "claim-refused" ? "failure" : "neutral";
+  if (job.state === "failed") {
+    return job.claimSentAtMs !== null && job.failure?.code !== "claim-refused" ? "failure" : "neutral";
+  }
   if (job.state !== "settled") return "neutral";
+  // A word that was never taken proves nothing in our favour, whatever the others agreed on.
+  const delivered = job.times.submitted !== undefined;
   const withLeader = job.role === "leader" || job.verdict === "CONFIRM";
-  if (job.outcome === "accepted") return withLeader ? "success" : "failure";
+  if (job.outcome !== "accepted" && job.outcome !== "rejected") return "neutral";
   // Verifiers that agree among themselves against the leader: their hash was the right one.
-  if (job.outcome === "rejected") return withLeader ? "failure" : "success";
-  return "neutral";
+  const right = withLeader === (job.outcome === "accepted");
+  if (!right) return "failure";
+  return delivered ? "success" : "neutral";
 }
 
 export function countJob(

@@ -212,7 +212,10 @@ export class Shell {
     return {
       ...unused,
       claim: () => {
-        this.#judge(this.job.claimSent || this.job.state !== "offered", "a claim is saved before it is sent");
+        this.#judge(
+          this.job.claimSentAtMs !== null || this.job.state !== "offered",
+          "a claim is saved before it is sent",
+        );
         return call(() => ({ kpHighHandle: 7n, kpLowHandle: 9n }));
       },
       submitResult: (result) => {

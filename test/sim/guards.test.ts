@@ -64,7 +64,7 @@ async function failOne(node: Deployment, role: "leader" | "verifier" = "verifier
 async function claims(node: Deployment, role: "leader" | "verifier" = "verifier", modelId = "mock:demo") {
   const jobId = await world.ask({ node, role, modelId });
   await pass(30_000);
-  return (node.job(jobId)?.claimSent ?? false) ? jobId : null;
+  return (node.job(jobId)?.claimSentAtMs ?? null) === null ? null : jobId;
 }
 
 describe("the slash guard", () => {
