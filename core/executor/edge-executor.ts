@@ -71,11 +71,13 @@ async function execute(parts: ExecutorParts, request: ExecuteRequest, signal?: A
       timingsMs[step] = parts.clock.now() - startedMs;
     }
   };
+  // First: a key that is lost must cost neither a decryption nor the model, and an answer no one can read costs both.
+  const outputKey = request.role === "leader" ? await openOutputKey(parts, request) : null;
   const prompt = await openPrompt(parts, request, timed, signal);
   const answer = await timed("infer", backend.value.infer(request.modelId, prompt, signal));
   const result: ExecuteResult = { version: EXECUTOR_VERSION, answerDigest: await answerDigest(answer), timingsMs };
-  if (request.role !== "leader") return result;
-  return { ...result, sealedAnswer: await sealAnswer(parts, request, answer) };
+  if (outputKey === null) return result;
+  return { ...result, sealedAnswer: await sealBlob(answer, outputKey, parts.random) };
 }
 
 /** Decrypts both key halves in parallel with the download; a gateway whose bytes do not hash to the CID is passed over. */
@@ -107,16 +109,14 @@ async function openPrompt(
   }
 }
 
-async function sealAnswer(parts: ExecutorParts, request: ExecuteRequest, answer: string) {
+async function openOutputKey(parts: ExecutorParts, request: ExecuteRequest) {
   if (request.outputKey === undefined) {
     throw new NodeError("internal", "a leader's job came without an output key", {
       retry: "never",
       hint: "This is a bug in the node: report it.",
     });
   }
-  const identity = identityOf(request.node, request.jobId);
-  const key = await parts.vault.open(OUTPUT_KEY_PURPOSE, identity, request.outputKey);
-  return sealBlob(answer, key, parts.random);
+  return parts.vault.open(OUTPUT_KEY_PURPOSE, identityOf(request.node, request.jobId), request.outputKey);
 }
 
 function identityOf(node: string, jobId: string): string {

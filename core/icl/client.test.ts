@@ -228,6 +228,41 @@ describe("an answer of the coordinator", () => {
     expect((await icl.assignments()).rejected).toEqual([{ reason: "job j: deadline" }]);
   });
 
+  it("may leave a field out by null, as Python prints its None", async () => {
+    const offer = {
+      jobId: "j",
+      role: "leader",
+      modelId: "m",
+      promptCid: "c",
+      deadline: NOW_SEC,
+      userAddress: NODE,
+      insuranceOptIn: null,
+    };
+    const { icl } = talk(
+      { json: { challengeId: "c", nonce: "ab", expiresAt: null } },
+      { json: { assignments: [offer, { ...offer, insuranceOptIn: true }, { ...offer, insuranceOptIn: undefined }] } },
+      { json: { kpHighHandle: 1, kpLowHandle: 2, outputKeyGranted: null } },
+      { json: { status: "committed", finalized: null } },
+      { json: { jobId: null, status: "queued", outputCid: null, leaderCommitment: null, failureReason: null } },
+      { json: { operator_address: null, active: null, metrics: null } },
+    );
+    const of = (value: object) => Object.entries(value).filter(([, given]) => given !== undefined);
+    expect(of(await icl.challenge()).length).toBe(2);
+    expect((await icl.assignments()).assignments.map((row) => row.insuranceOptIn)).toEqual([false, true, false]);
+    expect(of(await icl.claim(JOB)).length).toBe(2);
+    expect(of(await icl.submitResult(RESULT))).toEqual([["status", "committed"]]);
+    expect((await icl.jobStatus(JOB)).jobId).toBeUndefined();
+    expect(of((await icl.nodeRecord()) ?? { none: true })).toEqual([]);
+  });
+
+  it("has no null where something has to be, nor anything else where a yes or no may be", async () => {
+    const wrong = [{ status: null }, { status: "committed", finalized: "no" }, { status: "committed", finalized: 0 }];
+    for (const json of wrong) {
+      const { icl } = talk({ json });
+      expect((await failureOf(icl.submitResult(RESULT))).code).toBe("icl-malformed");
+    }
+  });
+
   it("is an offer also without handles, which the claim brings", async () => {
     const offer = { jobId: "j", role: "leader", modelId: "m", promptCid: "c", deadline: NOW_SEC, userAddress: NODE };
     const { icl } = talk({ json: { assignments: [offer] } });

@@ -10,6 +10,12 @@ const UINT256_MAX = (1n << 256n) - 1n;
 const TEXT_MAX = 512;
 
 const text = z.string().max(TEXT_MAX);
+/** A field that may be left out. A coordinator in Python prints its None as null: that says the same. */
+const maybe = <T extends z.ZodType>(shape: T) =>
+  shape
+    .nullable()
+    .transform((value) => value ?? undefined)
+    .optional();
 /**
  * An id is opaque, but it names rows and objects and stands in paths and headers: no control characters, no half of a
  * surrogate pair, which every encoder replaces by the same character, and no dot segment, which URLs resolve.
@@ -47,7 +53,7 @@ export type Role = z.infer<typeof role>;
 export const challenge = z.object({
   challengeId: text.min(1),
   nonce: z.string().regex(/^(0x)?([0-9a-fA-F]{2}){1,64}$/, "must be hex"),
-  expiresAt: z.union([z.string().max(64), z.number()]).optional(),
+  expiresAt: maybe(z.union([z.string().max(64), z.number()])),
 });
 export type Challenge = z.infer<typeof challenge>;
 
@@ -66,7 +72,7 @@ export const assignment = z.object({
   modelId: id,
   promptCid: text.min(1),
   deadline: unixSec,
-  insuranceOptIn: z.boolean().default(false),
+  insuranceOptIn: maybe(z.boolean()).transform((value) => value ?? false),
   userAddress: address,
   kpHighHandle: handle,
   kpLowHandle: handle,
@@ -79,17 +85,13 @@ export const assignments = z.object({ assignments: z.array(z.unknown()).max(10_0
 export const claimReply = z.object({
   kpHighHandle: givenHandle,
   kpLowHandle: givenHandle,
-  outputKeyGranted: z.boolean().optional(),
-  /** A coordinator in Python prints its None as null. */
-  claimDeadline: unixSec
-    .nullable()
-    .transform((value) => value ?? undefined)
-    .optional(),
+  outputKeyGranted: maybe(z.boolean()),
+  claimDeadline: maybe(unixSec),
 });
 export type ClaimReply = z.infer<typeof claimReply>;
 
 /** Answer to a result or a verdict. Versions differ in everything but the status. */
-export const submissionReply = z.object({ status: text, finalized: z.boolean().optional() });
+export const submissionReply = z.object({ status: text, finalized: maybe(z.boolean()) });
 export type SubmissionReply = z.infer<typeof submissionReply>;
 
 const absentText = z
@@ -100,7 +102,7 @@ const absentText = z
   .transform((value) => (value === undefined || value === "" || value === "None" || value === "null" ? null : value));
 
 export const jobStatus = z.object({
-  jobId: text.optional(),
+  jobId: maybe(text),
   status: text.transform((value) => value.toUpperCase()),
   outputCid: absentText,
   leaderCommitment: absentText,
@@ -109,9 +111,9 @@ export const jobStatus = z.object({
 export type JobStatus = z.infer<typeof jobStatus>;
 
 export const nodeRecord = z.object({
-  operator_address: text.optional(),
-  active: z.boolean().optional(),
-  metrics: z.record(z.string(), z.unknown()).optional(),
+  operator_address: maybe(text),
+  active: maybe(z.boolean()),
+  metrics: maybe(z.record(z.string(), z.unknown())),
 });
 export type NodeRecord = z.infer<typeof nodeRecord>;
 

@@ -118,13 +118,23 @@ describe("Gemini", () => {
     ["blocked the answer", { candidates: [{ finishReason: "SAFETY" }] }, "SAFETY"],
     ["sent no parts", { candidates: [{ content: { role: "model" }, finishReason: "STOP" }] }, "gave no text"],
     ["spent its tokens thinking", { candidates: [{ content: {}, finishReason: "MAX_TOKENS" }] }, "512 tokens"],
-    ["sent no text part", { candidates: [{ content: { parts: [{}] } }] }, "gave no text"],
-    ["sent no candidates", {}, "gave no text"],
+    ["sent no text part", { candidates: [{ content: { parts: [{}] }, finishReason: "STOP" }] }, "gave no text"],
+    ["blocked a prompt beside no candidates", { candidates: [], promptFeedback: { blockReason: "SAFETY" } }, "SAFETY"],
     ["made up a reason", { candidates: [{ finishReason: "a secret reason" }] }, "unknown reason"],
   ])("that %s has refused", async (_name, json, message) => {
     const failure = await failureOf(gemini([{ json }]).backend.infer(GEMINI_MODEL, PROMPT));
     expect(failure).toMatchObject({ code: "model-refused", retry: "never" });
     expect(failure.message).toContain(message);
+  });
+
+  it.each([
+    ["nothing at all", {}],
+    ["no candidates", { candidates: [] }],
+    ["no candidates and no reason to block", { candidates: [], promptFeedback: {} }],
+    ["a candidate with neither text nor end", { candidates: [{ content: { parts: [{}] } }] }],
+  ])("that sends %s has not spoken, and is asked again", async (_name, json) => {
+    const failure = await failureOf(gemini([{ json }]).backend.infer(GEMINI_MODEL, PROMPT));
+    expect(failure).toMatchObject({ code: "model-unavailable", retry: "later" });
   });
 
   it("says 400 to an unknown key, which is a matter of the key", async () => {

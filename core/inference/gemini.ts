@@ -6,7 +6,15 @@ import * as z from "zod";
 import { NodeError } from "../errors.ts";
 import { headerKey } from "./api-key.ts";
 import type { Backend } from "./backend.ts";
-import { askAboutKey, type CloudConfig, callModel, keyError, noAnswer, readModelReply } from "./model-call.ts";
+import {
+  askAboutKey,
+  type CloudConfig,
+  callModel,
+  keyError,
+  noAnswer,
+  readModelReply,
+  unusable,
+} from "./model-call.ts";
 import { anchorPrompt } from "./prompt.ts";
 
 const SERVICE = { name: "Gemini", keySetting: "GOOGLE_API_KEY", urlSetting: "GEMINI_BASE_URL" };
@@ -75,10 +83,12 @@ function answerOf({ candidates, promptFeedback }: Generation): string {
     throw noAnswer(SERVICE, `the prompt was blocked (${constant(promptFeedback.blockReason)})`, BLOCKED);
   }
   const reason = first?.finishReason;
+  // Neither a text, nor a block, nor an end: the API has not spoken, and only a certain no may cost the job.
+  if (reason === undefined) throw unusable(SERVICE);
   if (reason === "MAX_TOKENS") {
     throw noAnswer(SERVICE, "the model spent all 512 tokens before its answer began (MAX_TOKENS)", THINKING);
   }
-  const why = reason === undefined || reason === "STOP" ? "the model gave no text" : `no text (${constant(reason)})`;
+  const why = reason === "STOP" ? "the model gave no text" : `no text (${constant(reason)})`;
   throw noAnswer(SERVICE, why, BLOCKED);
 }
 

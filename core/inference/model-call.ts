@@ -90,7 +90,8 @@ export function noAnswer(service: ModelService, why: string, hint: string): Node
   return new NodeError("model-refused", `${service.name}: ${why}`, { retry: "never", hint });
 }
 
-function unusable({ name, urlSetting }: ModelService): NodeError {
+/** A 2xx answer that is none. */
+export function unusable({ name, urlSetting }: ModelService): NodeError {
   return new NodeError("model-unavailable", `${name}: the answer is not of the shape that its API promises`, {
     retry: "later",
     admitted: "unknown",

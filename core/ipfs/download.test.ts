@@ -21,6 +21,8 @@ const unusual = await importFile(utf8("abcdefghijklmnopq"), { chunkBytes: 2, wid
 
 const OWN = "https://own.example";
 const lying: Behaviour = () => new Response("something else");
+/** Twice the longest answer that is taken, a CAR's. */
+const flood: Behaviour = () => new Response(new Uint8Array(4 * MAX_PROMPT_BLOB_BYTES));
 const everywhere = (behaviour: Behaviour) =>
   Object.fromEntries(PUBLIC_GATEWAYS.map((gateway) => [new URL(gateway).host, behaviour]));
 
@@ -53,6 +55,17 @@ const failureOf = (work: Promise<unknown>) =>
   );
 
 describe("download", () => {
+  it.each(["raw", "car", "plain"])(
+    "leaves a gateway whose %s answer is longer than is taken for the next",
+    async (format) => {
+      const floods: Behaviour = (asked, full) =>
+        asked.format === format ? flood(asked, full) : new Response("unsupported", { status: 400 });
+      const { ipfs, hosts } = downloader({ "own.example": floods, ...everywhere(honest) });
+      expect(await ipfs.download(cid)).toEqual(blob.bytes);
+      expect([...new Set(hosts())]).toEqual(["own.example", "gateway.pinata.cloud"]);
+    },
+  );
+
   it("asks the configured gateway first, and no other when it proves its bytes", async () => {
     const { ipfs, hosts } = downloader({ "own.example": honest, ...everywhere(honest) });
     expect(await ipfs.download(cid)).toEqual(blob.bytes);
@@ -211,10 +224,13 @@ describe("download fails", () => {
     expect(network.asked.map((asked) => asked.host)).toEqual(["own.example"]);
   });
 
-  it("with prompt-unreadable, never, when every gateway sends more than is taken", async () => {
-    const flood: Behaviour = () => new Response(new Uint8Array(MAX_PROMPT_BLOB_BYTES + 2048));
-    const { ipfs } = downloader({ "own.example": flood }, { publicGateways: [] });
-    expect(await failureOf(ipfs.download(cid))).toMatchObject({ code: "prompt-unreadable", retry: "never" });
+  it("with ipfs-mismatch, later, when gateways send more than is taken, which proves nothing about the file", async () => {
+    const own = downloader({ "own.example": flood }, { publicGateways: [] });
+    const failure = await failureOf(own.ipfs.download(cid));
+    expect(failure).toMatchObject({ code: "ipfs-mismatch", retry: "later" });
+    expect(failure.hint).toContain(`more than ${MAX_PROMPT_BLOB_BYTES} bytes`);
+    const mixed = downloader({ "own.example": status(504), ...everywhere(flood) });
+    expect(await failureOf(mixed.ipfs.download(cid))).toMatchObject({ code: "ipfs-mismatch", retry: "later" });
   });
 
   it("with the caller's own reason when the caller gives up, and asks no further gateway", async () => {

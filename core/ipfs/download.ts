@@ -156,17 +156,12 @@ function unusable(cid: Cid, refusal: DagRefusal): NodeError {
 function failure(cid: Cid, faults: readonly { host: string; fault: GatewayFault }[]): NodeError {
   const account = faults.map(({ host, fault }) => `${host} ${fault.message}`).join("; ") || "none is configured";
   const message = `no gateway gave the content of ${cid.toString()}: ${account}`;
-  if (faults.length > 0 && faults.every(({ fault }) => fault.kind === "oversized")) {
-    return new NodeError("prompt-unreadable", message, {
-      retry: "never",
-      hint: `Prompts of more than ${MAX_PROMPT_BLOB_BYTES} bytes are not taken.`,
-    });
-  }
-  if (faults.some(({ fault }) => fault.kind === "mismatch")) {
+  if (faults.some(({ fault }) => fault.kind === "mismatch" || fault.kind === "oversized")) {
     return new NodeError("ipfs-mismatch", message, {
-      // Another gateway, or the same one later, may be honest: the CID itself is sound.
+      // Another gateway, or the same one later, may be honest: the CID itself is sound, and an endless answer proves
+      // nothing about the file. One that is too long says so in its verified blocks.
       retry: "later",
-      hint: "A gateway sent wrong or unprovable bytes. Set PINATA_GATEWAY_URL to one that serves ?format=raw or CAR.",
+      hint: `A gateway sent wrong, unprovable or more than ${MAX_PROMPT_BLOB_BYTES} bytes. Set PINATA_GATEWAY_URL to one that serves ?format=raw or CAR.`,
     });
   }
   return new NodeError("ipfs-unavailable", message, {

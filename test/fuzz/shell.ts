@@ -7,7 +7,7 @@ import { NodeError } from "../../core/errors.ts";
 import type { Role } from "../../core/icl/schema.ts";
 import { JobDriver, type JobStore } from "../../core/jobs/driver.ts";
 import { createEffects, type EffectPorts } from "../../core/jobs/effects.ts";
-import { type EffectKind, isFinal, type Job, newJob } from "../../core/jobs/job.ts";
+import { type EffectKind, isFinal, JOB_SCHEMA, type Job, newJob } from "../../core/jobs/job.ts";
 import { effectsOf } from "../../core/jobs/machine.ts";
 import { SAMPLE_MS, SAMPLE_NODE, sampleOffer } from "../../core/jobs/sample-offer.ts";
 import { readJob } from "../../core/jobs/upgrade.ts";
@@ -100,7 +100,7 @@ export class Shell {
   }
 
   get job(): Job {
-    const read = readJob(1, this.#json);
+    const read = readJob(JOB_SCHEMA, this.#json);
     if (!read.ok) throw new Error(read.refusal.message);
     return read.value;
   }

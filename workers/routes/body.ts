@@ -10,7 +10,8 @@ export function limitBody(maxBytes: (c: Context<App>) => number): MiddlewareHand
   return async (c, next) => {
     const { body } = c.req.raw;
     if (body === null) return next();
-    const bytes = await readAtMost(body, maxBytes(c));
+    const bytes = await readAtMost(body, maxBytes(c)).catch(() => undefined);
+    if (bytes === undefined) return c.json({ error: "the body broke off" }, 400);
     if (bytes === null) {
       return c.json({ error: `the body is too large: at most ${maxBytes(c)} bytes are taken here` }, 413);
     }
@@ -19,7 +20,7 @@ export function limitBody(maxBytes: (c: Context<App>) => number): MiddlewareHand
   };
 }
 
-/** The whole body, or null when it is longer; then the rest of it is not read. */
+/** The whole body, or null when it is longer; then the rest of it is not read. Throws when it breaks off. */
 async function readAtMost(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -12,7 +12,14 @@ import { localSigner } from "../../../core/signer.ts";
 import { mutatedJson, mutatedText } from "../mutate.ts";
 import { CANARY, came, must, property } from "../property.ts";
 
-const CODES = ["rpc-unavailable", "transaction-reverted", "transaction-refused", "insufficient-funds", "settings"];
+const CODES = [
+  "rpc-unavailable",
+  "transaction-reverted",
+  "transaction-refused",
+  "insufficient-funds",
+  "gas-price",
+  "settings",
+];
 const NODE = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A";
 const HASH: Hex = `0x${"ab".repeat(32)}`;
 const { chain } = createChainClient({ rpcUrls: ["https://rpc.test/SWALLOWED"], chainId: ARBITRUM_SEPOLIA });
@@ -111,12 +118,14 @@ const rpc = [
     "prepares a transaction within its cap, or says why not",
     2_400,
     fc.tuple(node, fc.constantFrom(undefined, 0n, 10n ** 15n)),
-    async ([one, feeCapWei]) => {
+    async ([one, maxFeePerGasWei]) => {
       const options = { client: clientOf(one), signer: SIGNER, call: CALL, nonce: 7 };
-      const { value } = await came(CODES, () => prepare(feeCapWei === undefined ? options : { ...options, feeCapWei }));
+      const { value } = await came(CODES, () =>
+        prepare(maxFeePerGasWei === undefined ? options : { ...options, maxFeePerGasWei }),
+      );
       if (value === undefined) return;
       must(isHash(value.hash) && value.maxFeeWei >= 0n, "what is signed has a hash and a price");
-      must(feeCapWei === undefined || value.maxFeeWei <= feeCapWei, "the cap holds");
+      must(maxFeePerGasWei === undefined || value.maxFeePerGas <= maxFeePerGasWei, "the cap holds");
     },
   ),
   property("reads nonces, balances and contracts, or says that it cannot", 2_400, node, async (one) => {

@@ -1,6 +1,6 @@
 /** What an operator hands over: an environment, a guard file; and a job's row that another version or a bad disk left. */
 import fc from "fast-check";
-import { type Job, newJob } from "../../../core/jobs/job.ts";
+import { JOB_SCHEMA, type Job, newJob } from "../../../core/jobs/job.ts";
 import { step } from "../../../core/jobs/machine.ts";
 import { SAMPLE_MS, SAMPLE_NODE, sampleOffer } from "../../../core/jobs/sample-offer.ts";
 import { readJob } from "../../../core/jobs/upgrade.ts";
@@ -146,10 +146,22 @@ function rows(): Job[] {
   return [job, claimed, step(claimed, { type: "effect-failed", effect: "execute", failure }, SAMPLE_MS).job];
 }
 
+/** As the first version saved a row. */
+function inSchema1({ claimSentAtMs, offeredHandles: _unknownThen, ...rest }: Job): object {
+  return { ...rest, schema: 1, claimSent: claimSentAtMs !== null };
+}
+
 const jobRows = property(
   "reads a job's row, or says that it cannot without a word of it",
   4_000,
-  fc.tuple(fc.constantFrom(1, 1, 1, 1, 2, 0, -1, 1.5, Number.NaN), mutatedJson(rows())),
+  fc.oneof(
+    { weight: 4, arbitrary: fc.tuple(fc.constant<number>(JOB_SCHEMA), mutatedJson(rows())) },
+    { weight: 4, arbitrary: fc.tuple(fc.constant(1), mutatedJson(rows().map(inSchema1))) },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(fc.constantFrom(1, JOB_SCHEMA + 1, 0, -1, 1.5, Number.NaN), mutatedJson(rows())),
+    },
+  ),
   ([schema, text]) => {
     const read = readJob(schema, text);
     if (!read.ok) {
