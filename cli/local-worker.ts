@@ -1,11 +1,13 @@
 /**
  * Runs the built Worker on this machine, in workerd through Miniflare, with persisted state and crons: the same bundle
- * that gets deployed. Invariant: state written to the folder survives a kill at any moment.
+ * that gets deployed. Invariants: state written to the folder survives a kill at any moment, and nothing is written
+ * outside it.
  */
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { openFrontDoor } from "./front-door.ts";
 
 /** As in wrangler.toml; a test keeps the two equal. */
 export const WORKER = {
@@ -24,6 +26,11 @@ export const WORKER = {
 /** Names the local database's files; any fixed id will do. */
 const DATABASE_ID = "blindference-edge-history";
 const MINUTE_MS = 60_000;
+/** Under the state folder. Miniflare empties its own only when it stops in order. */
+const TEMP = "tmp";
+const TEMP_VARIABLES = ["TMPDIR", "TEMP", "TMP"];
+/** workerd's own port: only the front door, which names the client, is the node's address. */
+const BEHIND = { host: "127.0.0.1", port: 0 };
 
 export interface LocalWorkerOptions {
   /** The built Worker; default: the one beside this program. */
@@ -44,46 +51,71 @@ export interface LocalWorker {
 }
 
 export async function startLocalWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
-  await mkdir(options.stateDir, { recursive: true });
-  const script = options.script ?? fileURLToPath(new URL("./worker/index.js", import.meta.url));
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      name: WORKER.name,
-      modules: [{ type: "ESModule", path: script }],
-      // Module names are relative to the root, and workerd takes none from outside it, wherever we are started.
-      modulesRoot: dirname(script),
-      compatibilityDate: WORKER.compatibilityDate,
-      compatibilityFlags: [...WORKER.compatibilityFlags],
-      durableObjects: Object.fromEntries(
-        Object.entries(WORKER.durableObjects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
-      ),
-      d1Databases: { [WORKER.database]: DATABASE_ID },
-      ratelimits: Object.fromEntries(
-        Object.entries(WORKER.rateLimits).map(([name, limit]) => [name, { ...limit, simple: { ...limit.simple } }]),
-      ),
-      bindings: options.bindings,
-      host: options.host,
-      port: options.port,
-      resourcePersistencePath: options.stateDir,
-      cf: false,
-      telemetry: { enabled: false },
-      log: new Log(LogLevel.NONE),
-      handleStructuredLogs: ({ message }) => options.onLog(message),
-    }),
-  );
+  // First of all: where another node has the port, its folder is not touched.
+  const door = await openFrontDoor(options.host, options.port);
+  let miniflare: Miniflare | null = null;
   try {
-    const url = await miniflare.ready;
+    miniflare = await createMiniflare(options);
+    door.leadTo(await miniflare.ready);
     const crons = await startCrons(miniflare);
+    const running = miniflare;
     return {
-      url: url.origin,
+      url: door.url,
       async stop() {
         crons.stop();
-        await miniflare.dispose();
+        await door.close();
+        await running.dispose();
       },
     };
   } catch (error) {
-    await miniflare.dispose().catch(() => undefined);
+    await door.close();
+    await miniflare?.dispose().catch(() => undefined);
     throw error;
+  }
+}
+
+async function createMiniflare(options: LocalWorkerOptions): Promise<Miniflare> {
+  const temp = join(options.stateDir, TEMP);
+  // What a node that was killed left behind.
+  await rm(temp, { recursive: true, force: true });
+  await mkdir(temp, { recursive: true });
+  const script = options.script ?? fileURLToPath(new URL("./worker/index.js", import.meta.url));
+  const settings = convertV4MiniflareOptions({
+    name: WORKER.name,
+    modules: [{ type: "ESModule", path: script }],
+    // Module names are relative to the root, and workerd takes none from outside it, wherever we are started.
+    modulesRoot: dirname(script),
+    compatibilityDate: WORKER.compatibilityDate,
+    compatibilityFlags: [...WORKER.compatibilityFlags],
+    durableObjects: Object.fromEntries(
+      Object.entries(WORKER.durableObjects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
+    ),
+    d1Databases: { [WORKER.database]: DATABASE_ID },
+    ratelimits: Object.fromEntries(
+      Object.entries(WORKER.rateLimits).map(([name, limit]) => [name, { ...limit, simple: { ...limit.simple } }]),
+    ),
+    bindings: options.bindings,
+    ...BEHIND,
+    resourcePersistencePath: options.stateDir,
+    cf: false,
+    telemetry: { enabled: false },
+    log: new Log(LogLevel.NONE),
+    handleStructuredLogs: ({ message }) => options.onLog(message),
+  });
+  return withTempFolder(temp, () => new Miniflare(settings));
+}
+
+/** Miniflare chooses its temporary folder as it is made, and has no option for it: the environment decides. */
+function withTempFolder<T>(folder: string, make: () => T): T {
+  const before = TEMP_VARIABLES.map((name) => [name, process.env[name]] as const);
+  for (const name of TEMP_VARIABLES) process.env[name] = folder;
+  try {
+    return make();
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
   }
 }
 

@@ -45,8 +45,11 @@ export function createLog(sink: (line: string) => void, options: LogOptions): Lo
   };
 }
 
-/** Replaces before clipping: a secret cut in half would no longer be recognised. */
-function blotter(secrets: readonly (Secret | string)[]): (text: string) => string {
+/**
+ * The one redactor: gives a text with every one of these secrets replaced. A text is clipped afterwards, if at all: a
+ * secret cut in half would no longer be recognised.
+ */
+export function blotter(secrets: readonly (Secret | string)[]): (text: string) => string {
   const forms = secrets
     .map((secret) => (typeof secret === "string" ? secret : secret.reveal()).replace(/^0x/i, ""))
     .filter((form) => form.length >= SECRET_MIN)

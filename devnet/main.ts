@@ -1,7 +1,12 @@
-/** The devnet's program: `devnet` keeps a whole network up, `demo` sends one job through one. */
+/**
+ * The devnet's program: `devnet` keeps a whole network up, `demo` sends one job through one. The network's own keys are
+ * public, those of the environment are not: they are in no error that is printed.
+ */
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
+import { blotter } from "../core/log.ts";
+import { secretsIn } from "../core/settings/secrets.ts";
 import { demoCommand } from "./demo.ts";
 import { devnetCommand } from "./devnet-command.ts";
 
@@ -22,7 +27,8 @@ export async function main(args: string[]): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    const redact = blotter(secretsIn(process.env));
+    process.stderr.write(redact(`${error instanceof Error ? error.message : String(error)}\n`));
     return 1;
   }
 }

@@ -1,19 +1,52 @@
 /**
  * Builds dist/: the Worker (by wrangler, exactly what `wrangler deploy` uploads), the command and the devnet (by
- * esbuild, dependencies left outside). Quiet unless something fails; `--sizes` prints the Worker's size.
+ * esbuild, dependencies left outside). Quiet unless something fails; `--sizes` prints the Worker's size. Invariant: while
+ * it builds, and when it fails, dist/ holds the build before.
  */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+/** What the launcher takes for the sign that all is built. */
+const SIGN = "cli.js";
+
 export async function buildAll(): Promise<void> {
-  await rm(`${root}dist`, { recursive: true, force: true });
-  await Promise.all([buildWorker(), buildPrograms()]);
+  // On the same file system as dist/, and ignored by git.
+  await mkdir(join(root, ".tmp"), { recursive: true });
+  const folder = await mkdtemp(join(root, ".tmp", "dist-"));
+  try {
+    await Promise.all([buildWorker({ outdir: join(folder, "worker") }), buildPrograms(folder)]);
+    await replaceFiles(folder, join(root, "dist"));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Moves all files of `from` over those of `to`, one by one, then deletes what only `to` had. A folder cannot be swapped in
+ * one step, a file can: so no file is missing at any moment to a process that runs from `to`.
+ */
+export async function replaceFiles(from: string, to: string): Promise<void> {
+  const built = await filesIn(from);
+  for (const file of built.toSorted((a, b) => Number(a === SIGN) - Number(b === SIGN))) {
+    await mkdir(dirname(join(to, file)), { recursive: true });
+    await rename(join(from, file), join(to, file));
+  }
+  const gone = (await filesIn(to)).filter((file) => !built.includes(file));
+  await Promise.all(gone.map((file) => rm(join(to, file), { force: true })));
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
 }
 
 export interface WorkerBuild {
@@ -37,13 +70,13 @@ export async function buildWorker(build: WorkerBuild = {}): Promise<void> {
   });
 }
 
-async function buildPrograms(): Promise<void> {
+async function buildPrograms(outdir: string): Promise<void> {
   const { dependencies, optionalDependencies } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
   const external = Object.keys({ ...dependencies, ...optionalDependencies });
   await build({
     absWorkingDir: root,
     entryPoints: { cli: "cli/main.ts", devnet: "devnet/main.ts" },
-    outdir: "dist",
+    outdir,
     bundle: true,
     platform: "node",
     format: "esm",

@@ -5,6 +5,7 @@
  */
 import { type Attester, createMockAttester } from "../core/attestation/attester.ts";
 import { type ChainClient, createChainClient } from "../core/chain/rpc.ts";
+import { type GuardedSigner, guardSigner, policyOf } from "../core/chain/signing-policy.ts";
 import { type Cofhe, createCofhe, type PermitStore } from "../core/cofhe/client.ts";
 import { toFailure } from "../core/errors.ts";
 import { createExecutor } from "../core/executor/edge-executor.ts";
@@ -16,7 +17,7 @@ import { createIpfsDownloader, type IpfsDownloader } from "../core/ipfs/download
 import { createPinner, type Pinner } from "../core/ipfs/pin.ts";
 import { createLog } from "../core/log.ts";
 import { type Clock, type Fetch, type Log, systemClock, systemRandom } from "../core/ports.ts";
-import { secretsOf } from "../core/settings/secrets.ts";
+import { secretsIn, secretsOf } from "../core/settings/secrets.ts";
 import { readSettings, type Settings, type SettingsResult } from "../core/settings/settings.ts";
 import { localSigner, type Signer } from "../core/signer.ts";
 import { createVault, type Vault } from "../core/vault.ts";
@@ -44,8 +45,8 @@ export interface Kit {
 /** The settings in force and the accounts they give; both null-free. */
 export interface Configured {
   settings: Settings;
-  /** By EIP-55 address. */
-  signers: ReadonlyMap<string, Signer>;
+  /** By EIP-55 address, each behind the signing policy. */
+  signers: ReadonlyMap<string, GuardedSigner>;
 }
 
 export interface Wiring {
@@ -65,16 +66,24 @@ export function wire(env: object): Wiring {
   const log = createLog(printLine, {
     level: settings?.logLevel ?? "info",
     clock: systemClock,
-    secrets: settings === null ? (result.adminToken === null ? [] : [result.adminToken]) : secretsOf(settings),
+    secrets: settings === null ? secretsIn(textsOf(env)) : secretsOf(settings),
   });
-  const configured =
-    settings === null
-      ? null
-      : { settings, signers: new Map(settings.privateKeys.map(localSigner).map((signer) => [signer.address, signer])) };
+  const configured = settings === null ? null : { settings, signers: signersOf(settings) };
   if (__FAILPOINTS__) listenAtFailpoints(env);
   const wiring: Wiring = { result, log, configured };
   wirings.set(env, wiring);
   return wiring;
+}
+
+/** The settings among the bindings. */
+function textsOf(env: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value === "string"));
+}
+
+function signersOf(settings: Settings): ReadonlyMap<string, GuardedSigner> {
+  const policy = policyOf(settings);
+  const signers = settings.privateKeys.map((key) => guardSigner(localSigner(key), policy));
+  return new Map(signers.map((signer) => [signer.address, signer]));
 }
 
 export function createKit(settings: Settings, log: Log): Kit {

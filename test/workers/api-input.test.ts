@@ -6,13 +6,13 @@ import { assignments } from "../../workers/adapters/schema.ts";
 import { asAdmin, call, deployedWith, first, from, second } from "./client.ts";
 
 describe("what is asked for is checked before it names or finds anything:", () => {
-  /** Objects that note who is asked for; the real ones are not reached. */
+  /** Objects that note who is asked for; the real ones are not reached. Every node says that it knows every job. */
   const watched = (named: string[]) => {
     const getByName = (name: string) => {
       named.push(name);
       return { snapshot: async () => null };
     };
-    return deployedWith({ ASSIGNMENT: { getByName } });
+    return deployedWith({ ASSIGNMENT: { getByName }, NODE: { getByName: () => ({ knowsJob: async () => true }) } });
   };
 
   it.each([

@@ -12,7 +12,7 @@ const ROUTES: [path: string, ...methods: string[]][] = [
   ["/api/assignments", "GET", "HEAD"],
   ["/api/assignments/some-job", "GET", "HEAD"],
   ["/api/earnings", "GET", "HEAD"],
-  ["/api/transactions", "GET", "HEAD"],
+  ["/api/transactions", "GET", "HEAD", "POST"],
   ["/api/guard", "GET", "HEAD", "PUT"],
   ["/api/poll", "POST"],
   ["/api/attest", "POST"],
@@ -195,6 +195,7 @@ describe("an error inside", () => {
   it("of D1 does not hide a job's live state", async () => {
     const deployed = deployedWith({
       DB: { prepare: failing, batch: failing },
+      NODE: { getByName: () => ({ knowsJob: async () => true }) },
       ASSIGNMENT: { getByName: () => ({ snapshot: async () => ({ state: "claimed" }) }) },
     });
     const answer = await call("/api/assignments/live", from("10.0.6.5", asAdmin()), deployed);

@@ -129,5 +129,20 @@ describe("a job's row", () => {
     expect(await rows("SELECT reward_blind FROM assignments")).toEqual([{ reward_blind: "0.6" }]);
     await writeJob(fresh(), { ...job(), version: 5 }, T0 + 1);
     expect(await rows("SELECT reward_blind FROM assignments")).toEqual([{ reward_blind: "0.6" }]);
+    await reset();
+    await writeEntries(fresh(), [earning]);
+    await writeJob(fresh(), job(), T0);
+    expect(await rows("SELECT reward_blind FROM assignments")).toEqual([{ reward_blind: "0.6" }]);
+  });
+
+  it.each([
+    [null, null],
+    [3, "3"],
+    [0.1234567, "0.1234567"],
+  ])("has the reward %s as %s where the payment service was first", async (amountBlind, shown) => {
+    const row = { node: job().node, jobId: job().jobId, role: "leader", status: "PENDING", amountBlind, seenAt: T0 };
+    await writeEntries(fresh(), [{ kind: "earning", row }]);
+    await writeJob(fresh(), job(), T0);
+    expect(await rows("SELECT reward_blind FROM assignments")).toEqual([{ reward_blind: shown }]);
   });
 });

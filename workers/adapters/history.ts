@@ -150,13 +150,21 @@ export async function writeJob(database: D1Database, job: Job, nowMs: number): P
   );
   const upsert = db
     .insert(schema.assignments)
-    .values(row)
+    // What was earned may be known before the job's first row is written; later it is the earning that finds the row.
+    .values({ ...row, rewardBlind: rewardOf(job) })
     .onConflictDoUpdate({
       target: [schema.assignments.node, schema.assignments.jobId],
       set: changes,
       setWhere: sql`excluded.version >= ${schema.assignments.version}`,
     });
   await withSchema(database, () => db.batch([upsert, ...events]));
+}
+
+/** As many digits as a number has that was once written in full. */
+function rewardOf({ node, jobId }: Job) {
+  const { earnings } = schema;
+  return sql<string>`(SELECT printf('%.15g', ${earnings.amountBlind}) FROM ${earnings}
+    WHERE ${earnings.node} = ${node} AND ${earnings.jobId} = ${jobId} AND ${earnings.amountBlind} IS NOT NULL)`;
 }
 
 function assignmentRow(job: Job, nowMs: number) {

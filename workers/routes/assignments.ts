@@ -8,7 +8,7 @@ import { withSchema } from "../adapters/history.ts";
 import { assignments, events } from "../adapters/schema.ts";
 import { assignmentName } from "../objects/names.ts";
 import type { App } from "./app.ts";
-import { chosenNodes, notOurs } from "./nodes.ts";
+import { chosenNodes, nodeObject, notOurs } from "./nodes.ts";
 import { problems } from "./problems.ts";
 
 const PAGE_DEFAULT = 50;
@@ -75,10 +75,15 @@ export function assignmentRoutes(): Hono<App> {
         return c.json({ error: "jobId: must be 1 to 512 characters, none of them a control character" }, 400);
       const addresses = chosenNodes(c, c.req.query("node"));
       if (addresses === null) return notOurs(c);
-      const live = await Promise.all(
-        addresses.map((address) => c.env.ASSIGNMENT.getByName(assignmentName(address, asked.data)).snapshot()),
-      );
       const history = await readHistory(c.env.DB, asked.data);
+      const live = await Promise.all(
+        addresses.map(async (address) => {
+          // An object exists from the moment that it is asked: one of a job that nobody has must not.
+          const isKnown =
+            history.rows.some(({ node }) => node === address) || (await nodeObject(c, address).knowsJob(asked.data));
+          return isKnown ? c.env.ASSIGNMENT.getByName(assignmentName(address, asked.data)).snapshot() : null;
+        }),
+      );
       const jobs = live.filter((job) => job !== null);
       if (jobs.length === 0 && history.rows.length === 0) return c.json({ error: "no such assignment" }, 404);
       return c.json({ jobId: asked.data, jobs, ...history });

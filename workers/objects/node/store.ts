@@ -47,6 +47,8 @@ interface Documents {
   permit: string;
   chain: ChainView;
   earnings: EarningsView;
+  /** What was last said of each paid job that the payment service lists, so that only news is written. */
+  paidJobs: [jobId: string, says: string][];
 }
 
 export class NodeStore {
