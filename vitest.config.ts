@@ -1,8 +1,12 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
 /** core/failpoint.ts */
 const define = { __FAILPOINTS__: "true" };
+
+/** By default a machine with two cores would run one file at a time. */
+const WORKERS = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
   test: {
@@ -16,6 +20,8 @@ export default defineConfig({
           name: "unit",
           environment: "node",
           include: ["{core,devnet,cli,contracts,scripts}/**/*.test.ts", "test/{unit,fuzz}/**/*.test.ts"],
+          maxWorkers: WORKERS,
+          testTimeout: 30_000,
         },
       },
       {
@@ -67,6 +73,7 @@ export default defineConfig({
           name: "sim",
           environment: "node",
           include: ["test/sim/**/*.test.ts"],
+          maxWorkers: WORKERS,
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },
@@ -79,7 +86,9 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Each file has a network of its own, and spends most of its time waiting.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -20,6 +20,7 @@ export const backendsShape = {
   GROQ_BASE_URL: defaulted(textTo(readUrl), "https://api.groq.com/openai/v1", {
     description: "Base URL of the Groq API.",
     fix: "Write an https URL, or remove it for the default.",
+    show: "origin",
   }),
   GOOGLE_API_KEY: optional(textTo(readToken), {
     description: "Key of the Gemini API, for `gemini:` models.",
@@ -29,10 +30,12 @@ export const backendsShape = {
   GEMINI_BASE_URL: defaulted(textTo(readUrl), "https://generativelanguage.googleapis.com/v1beta", {
     description: "Base URL of the Gemini API.",
     fix: "Write an https URL, or remove it for the default.",
+    show: "origin",
   }),
   OPENAI_BASE_URL: optional(textTo(readUrl), {
     description: "Base URL of an OpenAI-compatible server (vLLM), for models without a prefix.",
     fix: "Write the server's URL, such as https://gpu.example.org/v1.",
+    show: "origin",
   }),
   OPENAI_API_KEY: optional(textTo(readToken), {
     description: "Key of that server, if it asks for one.",

@@ -50,6 +50,31 @@ const GAP = Buffer.from([0]);
 /** Fields that hold what went wrong, in logs, answers and rows alike. */
 const ERROR_FIELDS: ReadonlySet<string> = new Set(["reason", "message", "hint", "error", "detail", "failureMessage"]);
 
+/**
+ * A place without what differs from run to run: node, job, line, question, number. All places of a kind are collected in
+ * the same way.
+ */
+export function kindOf(place: string): string {
+  const [first = "", ...rest] = place.split("/");
+  switch (first) {
+    case "file":
+    case "row":
+      return [first, ...rest.slice(1)].join("/").replace(/[0-9a-f]{32,}/g, "ID");
+    case "log":
+      return first;
+    case "http":
+    case "traffic": {
+      const [, where = ""] = /\/(status|body|line|header)(?:\/[^/]+)?$/.exec(place) ?? [];
+      if (first === "http") return `http/${where}`;
+      return `traffic/${rest[0]}/${/#\d+\/(request|response)\//.exec(place)?.[1]}/${where}`;
+    }
+    case "error":
+      return `error/${kindOf(rest.join("/"))}`;
+    default:
+      throw new Error(`a place of no kind: ${place}`);
+  }
+}
+
 /** `error/…`: every error message in JSON that another place holds. */
 export function errorPlaces(places: readonly Place[]): Place[] {
   return places

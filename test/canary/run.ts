@@ -3,7 +3,6 @@
  * prompts and answers, and faults at every step. It collects the secrets that there were and the places where they could
  * have gone; it judges nothing.
  */
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Hex } from "viem";
 import { promptKeyStoreAbi } from "../../core/chain/abi.ts";
@@ -11,6 +10,7 @@ import { createChainClient } from "../../core/chain/rpc.ts";
 import { createCofhe } from "../../core/cofhe/client.ts";
 import { joinKey } from "../../core/crypto/key-halves.ts";
 import { sha256Hex } from "../../core/crypto/sha256.ts";
+import { GUARD_FORMAT, GUARD_VERSION } from "../../core/node/guard-interchange.ts";
 import { systemClock } from "../../core/ports.ts";
 import { DEV_ROLES, devAccount, nodeIndex } from "../../devnet/chain/accounts.ts";
 import type { EdgeNode } from "../../devnet/edge-nodes.ts";
@@ -20,14 +20,16 @@ import { createUser, type User, type UserResult } from "../../devnet/user/user.t
 import { type Rig, startRig } from "../e2e/rig.ts";
 import { eventually } from "../eventually.ts";
 import { MOCK_VERIFIER } from "./exceptions.ts";
-import { BACKENDS, type CanaryJob, ECHO, OVER, type Service } from "./jobs.ts";
+import { BACKENDS, type CanaryJob, ECHO, JOB_ID, LEADER, OVER, type Service } from "./jobs.ts";
 import { folderPlaces } from "./places.ts";
+import { type Recorders, startReach } from "./reach.ts";
 import type { Place, Secret } from "./search.ts";
 import { keySecrets, outputKeys } from "./secrets.ts";
-import { byRpcCall, type Recorder, startRecorder } from "./traffic.ts";
+import { token } from "./token.ts";
+import type { Recorder } from "./traffic.ts";
 
 export interface Sent {
-  job: Pick<CanaryJob, "name" | "backend">;
+  job: CanaryJob;
   prompt: string;
   /** What the devnet's model says to it. */
   answer: string;
@@ -45,49 +47,29 @@ export interface CanaryRun {
   calm(over: readonly Sent[]): Promise<void>;
   /** Ends these jobs everywhere, takes all faults back, and has the nodes do one job well, which they need after failures. */
   recover(failed: readonly Sent[]): Promise<Sent[]>;
-  /** Waits for the log to say that some node's part of the job came to this code. */
-  untilCode(sent: Sent, event: "job.failed" | "job.effect-failed", code: string): Promise<void>;
+  /** Waits for the log to say that some node's part of the job came to this. */
+  untilEnd(sent: Sent, end: { code: string } | { outcome: string }): Promise<void>;
   folders(): Promise<Place[]>;
   folderOf(node: EdgeNode): string;
   stop(): Promise<void>;
 }
 
-type Recorders = Record<"icl" | "gateway" | "pinata" | "rpc" | "payment", Recorder>;
-
-/** The settings that lead a node to each of them, and the service behind it. */
-const REACHED: Record<keyof Recorders, { setting: string; behind(urls: LocalNetwork["urls"]): string; path: string }> =
-  {
-    icl: { setting: "BLF_ICL_ENDPOINT", behind: (urls) => urls.icl, path: "" },
-    gateway: { setting: "PINATA_GATEWAY_URL", behind: (urls) => urls.ipfsGateway, path: "/ipfs" },
-    pinata: { setting: "PINATA_API_URL", behind: (urls) => urls.pinata, path: "" },
-    rpc: { setting: "BLF_RPC_URL", behind: (urls) => urls.nodeRpc, path: "/v2/" },
-    payment: { setting: "BLF_PAYMENT_SERVICE_URL", behind: (urls) => urls.payment, path: "" },
-  };
-
 const SERVICES = ["icl", "ipfs", "rpc", "groq", "gemini", "openai"] as const satisfies Service[];
-const RECOVERY: CanaryJob = { name: "mock recovers", backend: "mock", faults: [], code: "" };
+const RECOVERY: CanaryJob = { name: "mock recovers", backend: "mock", faults: [] };
 
 /** A follower may sleep for ten seconds between two looks, and a machine be slow. */
 const OVER_TIMEOUT_MS = 60_000;
 
-/** Longer than any round; a user whose job failed stops asking soon after the run. */
-const USER_TIMEOUT_MS = 45_000;
+/** Longer than any round on a slow machine. */
+const USER_TIMEOUT_MS = 150_000;
 
 export async function startRun(): Promise<CanaryRun> {
-  const recorders: Recorders = {
-    icl: await startRecorder("icl"),
-    gateway: await startRecorder("gateway"),
-    pinata: await startRecorder("pinata"),
-    rpc: await startRecorder("rpc", byRpcCall),
-    payment: await startRecorder("payment"),
-  };
-  const closeAll = () => Promise.all(Object.values(recorders).map((recorder) => recorder.close()));
-  const rpcKey = token();
+  const reach = await startReach();
   const rig = await startRig({
     models: Object.values(BACKENDS),
-    env: (network) => settings(network, recorders, rpcKey),
+    env: (network) => reach.settings(network),
   }).catch(async (error: unknown) => {
-    await closeAll();
+    await reach.close();
     throw error;
   });
   const user = userOf(rig.network);
@@ -107,30 +89,31 @@ export async function startRun(): Promise<CanaryRun> {
   const round = async (jobs: readonly CanaryJob[]) => {
     // All offers in one poll: were one job to fail before the next is seen, the node would leave that one alone.
     await tell("pause");
-    const sent = await Promise.all(jobs.map((job) => send(rig.network, user, job)));
-    await Promise.all(sent.map(({ jobId }) => jobId));
+    const sent = await Promise.all(jobs.map((job) => send(user, job)));
+    for (const one of sent) await prepare(rig, one);
     await tell("resume");
     await tell("poll");
     return sent;
   };
   return {
     rig,
-    recorders,
+    recorders: reach.recorders,
     folderOf,
     round,
     calm,
     async recover(failed) {
       // What still waits for a leader or a verdict that will not come would count as a job at hand for minutes.
-      await arm(rig.network, "icl", OVER, "");
+      await arm(rig.network, "icl", OVER);
       await calm(failed);
       const sent = await round([RECOVERY]);
       for (const { jobId } of sent) await untilOver(rig, await jobId);
       return sent;
     },
-    async untilCode(sent, event, code) {
+    async untilEnd(sent, end) {
       const jobId = await sent.jobId;
-      await eventually(`${code} of a job in which ${sent.job.name}`, () =>
-        rig.log.find(({ line }) => line.event === event && line.jobId === jobId && line.code === code),
+      const wanted = { event: "code" in end ? "job.failed" : "job.settled", jobId, ...end };
+      await eventually(`${JSON.stringify(end)} of a job in which ${sent.job.name}`, () =>
+        rig.log.find(({ line }) => Object.entries(wanted).every(([field, value]) => line[field] === value)),
       );
     },
     async folders() {
@@ -139,7 +122,7 @@ export async function startRun(): Promise<CanaryRun> {
     },
     async stop() {
       await rig.stop();
-      await closeAll();
+      await reach.close();
     },
   };
 }
@@ -159,34 +142,9 @@ async function untilOver({ log, nodes }: Rig, jobId: string, urge?: () => Promis
   );
 }
 
-function settings(network: LocalNetwork, recorders: Recorders, rpcKey: string): Record<string, string> {
-  const reached = Object.entries(REACHED).map(([name, { setting, behind, path }]) => {
-    const recorder = recorders[name as keyof Recorders];
-    recorder.forwardTo(behind(network.urls));
-    return [setting, `${recorder.url}${path}${setting === "BLF_RPC_URL" ? rpcKey : ""}`];
-  });
-  return {
-    ...Object.fromEntries(reached),
-    GROQ_API_KEY: `gsk_${token()}`,
-    GROQ_BASE_URL: network.urls.groq,
-    GOOGLE_API_KEY: `AIza${token()}`,
-    GEMINI_BASE_URL: network.urls.gemini,
-    OPENAI_API_KEY: `sk-${token()}`,
-    OPENAI_BASE_URL: network.urls.openai,
-    BLF_SPEND_TOKEN: token(),
-    BLF_LOG_LEVEL: "DEBUG",
-  };
-}
-
-/** Random, and made of what every encoding carries. */
-export function token(): string {
-  return randomBytes(18).toString("hex");
-}
-
-async function send(network: LocalNetwork, user: User, job: CanaryJob): Promise<Sent> {
+async function send(user: User, job: CanaryJob): Promise<Sent> {
   const [head, tail] = [token(), token()];
   const prompt = `Canary ${head} says "çà" & more:\nand at last, past the words that an answer repeats, ${tail}`;
-  for (const { service, fault } of job.faults) await arm(network, service, fault, prompt);
   const answer = await answerTo(BACKENDS[job.backend], prompt);
   let tellId: (jobId: string) => void = () => undefined;
   const jobId = new Promise<string>((resolve) => {
@@ -217,8 +175,35 @@ async function answerTo(modelId: string, prompt: string): Promise<{ text: string
   return { text, tag };
 }
 
-async function arm(network: LocalNetwork, service: Service, fault: object, prompt: string): Promise<void> {
-  const body = JSON.stringify(fault).replaceAll(ECHO, () => JSON.stringify(prompt).slice(1, -1));
+/** Arms a job's faults and tells its nodes what they need to know, while none of them may claim it yet. */
+async function prepare({ network, nodes }: Rig, { job, prompt, ...sent }: Sent): Promise<void> {
+  const jobId = await sent.jobId;
+  const leader = network.coordinator.stats().jobs.find((one) => one.job_id === jobId)?.leader_address ?? "";
+  const said = { [ECHO]: prompt, [JOB_ID]: jobId, [LEADER]: leader };
+  for (const { service, fault } of job.faults) await arm(network, service, fault, said);
+  if (job.committedElsewhere !== true) return;
+  const commitment = { jobId, role: "leader", commitment: `${token()}${token()}`.slice(0, 64), outputCid: "elsewhere" };
+  for (const node of nodes) {
+    await node.api("/api/guard", {
+      method: "PUT",
+      body: {
+        metadata: { format: GUARD_FORMAT, version: GUARD_VERSION },
+        data: [{ node: node.address, commitments: [{ ...commitment, at: Date.now() }] }],
+      },
+    });
+  }
+}
+
+async function arm(
+  network: LocalNetwork,
+  service: Service,
+  fault: object,
+  said: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const body = Object.entries(said).reduce(
+    (text, [word, meaning]) => text.replaceAll(word, () => JSON.stringify(meaning).slice(1, -1)),
+    JSON.stringify(fault),
+  );
   const reply = await fetch(faultsUrl(network, service), { method: "POST", body });
   if (!reply.ok) throw new Error(`${service} took no fault: ${await reply.text()}`);
 }

@@ -18,6 +18,18 @@ import { withSnapshot } from "./snapshot.ts";
 /** Settings that are secret as texts. */
 const TOKENS = ["BLF_ADMIN_TOKEN", "BLF_SPEND_TOKEN", "GROQ_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "PINATA_JWT"];
 
+/** Settings whose URLs may carry a key. */
+const URL_KEYS = { BLF_RPC_URL: "RPC key", OPENAI_BASE_URL: "model server's key" };
+/** Longer than any part of a path that is none. */
+const URL_KEY_MIN_LENGTH = 16;
+
+/** The keys in a URL's path and query. */
+export function urlKeys(url: string | undefined): string[] {
+  if (url === undefined) return [];
+  const { pathname, searchParams } = new URL(url);
+  return [...pathname.split("/"), ...searchParams.values()].filter((part) => part.length >= URL_KEY_MIN_LENGTH);
+}
+
 /** What the operator of a node gave it, and what follows from that. */
 export function operatorSecrets({ process: { name }, env, privateKey }: EdgeNode): Secret[] {
   const tokens = TOKENS.flatMap((token): Secret[] => {
@@ -26,13 +38,15 @@ export function operatorSecrets({ process: { name }, env, privateKey }: EdgeNode
   });
   // As core/settings/build.ts derives it.
   const derived = keccak256(concat([stringToHex("blindference-edge/storage-key/1"), privateKey]));
-  const rpcKey = new URL(env.BLF_RPC_URL ?? "").pathname.split("/").at(-1) ?? "";
+  const inUrls = Object.entries(URL_KEYS).flatMap(([setting, what]) =>
+    urlKeys(env[setting]).map((value) => ({ name: `${what} of ${name}`, value })),
+  );
   return [
     ...tokens,
     ...keySecrets(`private key of ${name}`, privateKey),
     ...keySecrets(`storage key of ${name}`, `0x${env.BLF_STORAGE_KEY}`),
     ...keySecrets(`derived storage key of ${name}`, derived),
-    { name: `RPC key of ${name}`, value: rpcKey },
+    ...inUrls,
   ];
 }
 

@@ -92,7 +92,11 @@ function forward(upstream: URL, incoming: IncomingMessage, exchange: Exchange, o
   const headers = { ...incoming.headers, host: upstream.host };
   const sent: ClientRequest = request({ host: upstream.hostname, port: upstream.port, method, path, headers });
   sent.on("response", (reply) => {
-    const response: Message = { line: `${reply.statusCode}`, headers: reply.rawHeaders, chunks: [] };
+    const response: Message = {
+      line: `${reply.statusCode} ${reply.statusMessage}`,
+      headers: reply.rawHeaders,
+      chunks: [],
+    };
     exchange.response = response;
     outgoing.writeHead(reply.statusCode ?? 502, reply.rawHeaders);
     reply.on("data", (chunk: Buffer) => {

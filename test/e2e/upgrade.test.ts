@@ -1,4 +1,5 @@
-import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JOB_SCHEMA } from "../../core/jobs/job.ts";
@@ -17,6 +18,7 @@ const MODEL = "mock:demo";
 const SLOW_MS = 240_000;
 
 let rig: Rig;
+let folder: string;
 let next: string;
 /** Under the old version, from end to end. */
 let first: UserResult;
@@ -109,13 +111,16 @@ async function openJobs(): Promise<string[]> {
 }
 
 beforeAll(async () => {
-  rig = await startRig({ models: [MODEL] });
-  next = await buildNextVersion(join(rig.stateDir, `next-${randomUUID()}`));
+  folder = await mkdtemp(join(tmpdir(), "blindference-edge-next-"));
+  [rig, next] = await Promise.all([startRig({ models: [MODEL] }), buildNextVersion(folder)]);
   first = await rig.ask(MODEL, "Before the next version");
   await settled(first.jobId);
 }, SLOW_MS);
 
-afterAll(() => rig.stop());
+afterAll(async () => {
+  await rig?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
 
 describe("a new version that is deployed in the middle of jobs", () => {
   beforeAll(async () => {
