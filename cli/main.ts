@@ -1,24 +1,41 @@
-/** The operator's command, `blindference-edge`. One file a command; this one only puts them together. */
-import { Command } from "commander";
-import { VERSION } from "../core/version.ts";
-import { networkCommand } from "./commands/network.ts";
-import { runCommand } from "./commands/run.ts";
-import { CliError } from "./errors.ts";
+/**
+ * The operator's command, `blindference-edge`: runs what was asked for and says what went wrong in the end, with an exit
+ * code that scripts can use. Invariant: nothing of an error is printed before the redactor has seen it.
+ */
+import { type Command, CommanderError } from "commander";
+import { NodeError } from "../core/errors.ts";
+import { CliError, nodeFailure } from "./errors.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
+import { createProgram } from "./program.ts";
+import { redactor } from "./redactor.ts";
 
-const program = new Command("blindference-edge")
-  .description("A Blindference node without a server. TESTNET ONLY: never use keys that hold real funds.")
-  .version(VERSION)
-  .option("--debug", "show stack traces")
-  .showHelpAfterError()
-  .addCommand(runCommand())
-  .addCommand(networkCommand("devnet", "Start a whole Blindference network on this machine and keep it up"))
-  .addCommand(networkCommand("demo", "Send one encrypted prompt through a local network of three nodes"));
+const program = createProgram();
+redactor.learn(process.env);
+overrideExits(program);
 
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
-  if (error instanceof CliError) process.stderr.write(`${error.message}\n`);
-  else process.stderr.write(`Unexpected error: ${error instanceof Error ? error.message : String(error)}\n`);
-  if (program.opts().debug === true && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  process.exit(1);
+  process.exitCode = report(error);
+}
+
+/** Commander has printed its own errors already; its help and version end well. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.ok.code : EXIT_CODES.usage.code;
+  const known = error instanceof NodeError ? nodeFailure(error) : error;
+  const say = (text: string) => process.stderr.write(redactor.redact(`${text}\n`));
+  if (known instanceof CliError) {
+    say(`error: ${known.message}`);
+    if (known.fix !== null) say(`  fix: ${known.fix}`);
+  } else {
+    say(`Unexpected error: ${known instanceof Error ? known.message : String(known)}`);
+    say("  fix: This is a bug. Run it again with --debug, and report what it prints.");
+  }
+  if (program.opts<{ debug?: true }>().debug === true && error instanceof Error) say(error.stack ?? "");
+  return EXIT_CODES[known instanceof CliError ? known.exit : "failed"].code;
+}
+
+function overrideExits(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) overrideExits(child);
 }

@@ -40,6 +40,9 @@ export type ErrorCode =
   | "transaction-reverted"
   | "transaction-refused"
   | "insufficient-funds"
+  | "gas-price"
+  | "signing-refused"
+  | "action-refused"
   // the job itself
   | "deadline"
   | "leader-absent"

@@ -44,6 +44,8 @@ export interface Faults {
   /** Arms a fault as the route does. Throws on one that is malformed. */
   arm(fault: Fault): void;
   clear(): void;
+  /** Told of every request before it is answered, `/devnet/…` excepted. For tests that want to know what was asked. */
+  onRequest: (method: string, path: string) => void;
 }
 
 /**
@@ -55,9 +57,12 @@ export function installFaults(app: Pick<Hono, "use" | "on" | "all">, clock: Cloc
   const faults: Faults = {
     arm: (given) => void armed.unshift({ ...fault.parse(given), hits: 0 }),
     clear: () => void armed.splice(0),
+    onRequest: () => undefined,
   };
   app.use("*", (c, next) => {
-    const hit = c.req.path.startsWith("/devnet/") ? undefined : take(armed, c.req);
+    if (c.req.path.startsWith("/devnet/")) return next();
+    faults.onRequest(c.req.method, c.req.path);
+    const hit = take(armed, c.req);
     return hit === undefined ? next() : misbehave(hit, clock, c, next);
   });
   app.on("POST", "/devnet/faults", async (c) => {

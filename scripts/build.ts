@@ -81,6 +81,7 @@ async function buildPrograms(outdir: string): Promise<void> {
     platform: "node",
     format: "esm",
     target: "node22",
+    define: { __FAILPOINTS__: "false" },
     external: external.flatMap((name) => [name, `${name}/*`]),
     // CommonJS inside embedded packages asks for `require`.
     banner: {

@@ -33,7 +33,7 @@ try {
   const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
   if (tarball === undefined) throw new Error("npm pack made no package");
   run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", `./${tarball}`], folder);
-  if (existsSync(join(folder, "node_modules", "wrangler"))) throw new Error("a development tool was installed");
+  if (existsSync(join(folder, "node_modules", "vitest"))) throw new Error("a development tool was installed");
   const said = run("npx", ["blindference-edge", "demo", "--json"], folder).trim().split("\n");
   const result = JSON.parse(said.at(-1) ?? "null") as { status?: string; confirmations?: number } | null;
   if (result?.status !== "ACCEPTED" || result.confirmations !== 3) {

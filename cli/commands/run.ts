@@ -3,16 +3,15 @@
  * leaves out. Faulty settings do not stop it: like the deployed Worker it starts, says what is wrong, and claims
  * nothing. Ends cleanly on Ctrl-C; state stays in the state folder.
  */
-import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { parseEnv } from "node:util";
-import { Command, InvalidArgumentError } from "commander";
-import { readSettings, SETTING_NAMES } from "../../core/settings/settings.ts";
+import { resolve } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { readSettings } from "../../core/settings/settings.ts";
+import { defineCommand, withOptions } from "../command.ts";
+import { readEnvironment } from "../environment.ts";
 import { CliError } from "../errors.ts";
+import { createIo } from "../io.ts";
 import { startLocalWorker } from "../local-worker.ts";
-
-/** Read by this command alone; a password is nothing for the Worker. */
-const CLI_ONLY = ["BLF_KEY_PASSWORD", "BLF_KEYSTORE", "BLF_CONFIG_DIR"];
+import { redactor } from "../redactor.ts";
 
 interface RunOptions {
   port: number;
@@ -25,24 +24,23 @@ interface RunOptions {
 }
 
 export function runCommand(): Command {
-  return new Command("run")
-    .description("Run a node on this machine: the same Worker that gets deployed, in workerd, with its state on disk")
+  const command = defineCommand(
+    "run",
+    "Run a node on this machine: the same Worker that gets deployed, in workerd, with its state on disk",
+    ["run", "run --port 9000 --state /var/lib/blindference --env-file node.env"],
+  )
     .option("--port <port>", "port to listen on, 0 for a free one", port, 8787)
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--state <folder>", "where the node keeps its state", "./.blindference-edge")
-    .option("--env-file <file>", "settings file (default: .env in BLF_CONFIG_DIR or here)")
     .option("--worker <file>", "another build of the Worker to run")
     .option("--json", "print one JSON line when ready")
     .option("--with-parent", "stop when standard input ends, so that the node never outlives what started it")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  $ blindference-edge run\n  $ blindference-edge run --port 9000 --state /var/lib/blindference --env-file node.env\n\nSettings: docs/operate/settings.md",
-    )
-    .action(run);
+    .addHelpText("after", "\nSettings: docs/operate/settings.md");
+  return withOptions(command, "envFile").action(run);
 }
 
 async function run(options: RunOptions): Promise<void> {
-  const bindings = readBindings(options.envFile);
+  const bindings = await readEnvironment(createIo(), options.envFile).unlocked();
   const { faults, notes } = readSettings(bindings);
   for (const note of notes) process.stderr.write(`note: ${note.message}\n`);
   for (const fault of faults) {
@@ -57,7 +55,7 @@ async function run(options: RunOptions): Promise<void> {
     host: options.host,
     port: options.port,
     bindings,
-    onLog: (line) => process.stdout.write(`${line}\n`),
+    onLog: (line) => process.stdout.write(`${redactor.redact(line)}\n`),
   }).catch((error: unknown) => {
     throw startError(error, options);
   });
@@ -67,18 +65,6 @@ async function run(options: RunOptions): Promise<void> {
   await stopped;
   await worker.stop();
   process.exit(0);
-}
-
-/** Known settings only: the Worker has no use for the rest of the environment. */
-function readBindings(envFile: string | undefined): Record<string, string> {
-  const file = envFile ?? join(process.env.BLF_CONFIG_DIR ?? ".", ".env");
-  if (envFile !== undefined && !existsSync(file)) throw new CliError(`--env-file: there is no file ${file}`);
-  const fromFile = existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {};
-  const merged = { ...fromFile, ...process.env };
-  const names = Object.keys(merged).filter(
-    (name) => (SETTING_NAMES.includes(name) || name.startsWith("BLF_")) && !CLI_ONLY.includes(name),
-  );
-  return Object.fromEntries(names.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]])));
 }
 
 /** Resolves at the first SIGINT, SIGTERM or SIGHUP, or at the end of standard input where asked. */

@@ -40,6 +40,18 @@ export function registerCall(registry: Address, purpose: string, registration: R
   return { purpose, to: registry, data, value: stakeWei };
 }
 
+/** `NodeRegistry.updateAttestation` about the node itself; for accounts that are authorised coordinators (protocol §7). */
+export function updateAttestationCall(
+  registry: Address,
+  purpose: string,
+  node: Address,
+  { tier, certHash, expiresAtSec }: Pick<Registration, "tier" | "certHash" | "expiresAtSec">,
+): Call {
+  const args = [node, padCertHash(certHash), tier, BigInt(expiresAtSec)] as const;
+  const data = encodeFunctionData({ abi: nodeRegistryAbi, functionName: "updateAttestation", args });
+  return { purpose, to: registry, data };
+}
+
 /** `NodeRegistry.withdrawStake()`: the registration's ether, once the node is no longer active. */
 export function withdrawRegistrationCall(registry: Address, purpose: string): Call {
   return { purpose, to: registry, data: encodeFunctionData({ abi: nodeRegistryAbi, functionName: "withdrawStake" }) };

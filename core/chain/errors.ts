@@ -128,6 +128,8 @@ function rpcFault(error: unknown): string {
   const chain: ErrorLike[] = causes(error);
   if (chain.some(({ name }) => name === "TimeoutError" || name === "AbortError"))
     return "the RPC did not answer in time";
+  if (chain.some(({ name }) => name === "ResponseBodyTooLargeError"))
+    return "the RPC's answer was longer than is taken";
   const status = chain.map((cause) => cause.status).find((value): value is number => typeof value === "number");
   if (status !== undefined) return `the RPC answered HTTP ${status}`;
   const code = chain

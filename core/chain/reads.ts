@@ -59,7 +59,7 @@ export function readNodeView(client: ChainClient, contracts: ContractAddresses, 
   });
 }
 
-async function readRegistry(client: ChainClient, address: Address, node: Address): Promise<RegistryView> {
+export async function readRegistry(client: ChainClient, address: Address, node: Address): Promise<RegistryView> {
   const contract = { address, abi: nodeRegistryAbi } as const;
   const [entry, active, grace, minStakeWei, isAuthorizedIcl] = await client.multicall({
     allowFailure: false,
@@ -91,7 +91,19 @@ async function readRegistry(client: ChainClient, address: Address, node: Address
 }
 
 async function readStake(client: ChainClient, address: Address, node: Address): Promise<StakeView> {
-  const info = await client.readContract({ address, abi: stakingAbi, functionName: "getStakeInfo", args: [node] });
+  return stakeViewOf(
+    await client.readContract({ address, abi: stakingAbi, functionName: "getStakeInfo", args: [node] }),
+  );
+}
+
+/** `getStakeInfo`'s answer with times and counts as numbers. */
+export function stakeViewOf(info: {
+  staked: bigint;
+  unbonding: bigint;
+  unbondingAvailableAt: bigint;
+  consecutiveFailures: bigint;
+  active: boolean;
+}): StakeView {
   return {
     staked: info.staked,
     unbonding: info.unbonding,

@@ -3,7 +3,7 @@ import { NodeError } from "../errors.ts";
 import type { Fetch } from "../ports.ts";
 import { ARBITRUM_SEPOLIA } from "./addresses.ts";
 import { toChainError } from "./errors.ts";
-import { createChainClient } from "./rpc.ts";
+import { createChainClient, MAX_ANSWER_BYTES } from "./rpc.ts";
 
 const CHAIN = `0x${ARBITRUM_SEPOLIA.toString(16)}`;
 const KEY = "v2/a-secret-api-key";
@@ -28,6 +28,18 @@ function servers(answers: Record<string, (method: string, times: number) => Repl
   };
   return { fetch, asked };
 }
+
+const PIECE = 65_536;
+/** Bytes that endless bodies gave away. */
+let sent = 0;
+const endless = () =>
+  new ReadableStream({
+    pull(controller) {
+      sent += PIECE;
+      controller.enqueue(new Uint8Array(PIECE).fill(32));
+    },
+  });
+const lengthOf = (bytes: number) => ({ headers: { "content-length": `${bytes}` } });
 
 const healthy = (method: string): Reply => ({ result: method === "eth_chainId" ? CHAIN : "0x7" });
 const clientOf = (fetch: Fetch, options: Partial<Parameters<typeof createChainClient>[0]> = {}) =>
@@ -106,6 +118,54 @@ describe("a server that fails", () => {
     expect(asked.filter((entry) => entry === "first eth_gasPrice")).toHaveLength(2);
   });
 
+  it("by 429 is left alone for as long as it asks, while another one answers", async () => {
+    let nowMs = 0;
+    const busy = () => new Response("slow down", { status: 429, headers: { "retry-after": "30" } });
+    const { fetch, asked } = servers({ "first.test": busy, "second.test": healthy });
+    const client = clientOf(fetch, { clock: { now: () => nowMs } });
+    const askedAt = async (atMs: number) => {
+      nowMs = atMs;
+      asked.splice(0);
+      expect(await client.getGasPrice()).toBe(7n);
+      return asked;
+    };
+    expect(await askedAt(0)).toEqual(["first eth_chainId", "second eth_chainId", "second eth_gasPrice"]);
+    expect(await askedAt(29_999)).toEqual(["second eth_gasPrice"]);
+    expect(await askedAt(30_000)).toEqual(["first eth_chainId", "second eth_gasPrice"]);
+  });
+
+  it("by 429 in words of its own is left alone for two seconds", async () => {
+    let nowMs = 0;
+    const busy = (method: string): Reply =>
+      method === "eth_chainId" ? healthy(method) : { error: { code: -32005, message: "limit exceeded" } };
+    const { fetch, asked } = servers({ "first.test": busy, "second.test": healthy });
+    const client = clientOf(fetch, { clock: { now: () => nowMs } });
+    await client.getGasPrice();
+    nowMs = 1_999;
+    await client.getGasPrice();
+    expect(asked.filter((entry) => entry === "first eth_gasPrice")).toHaveLength(1);
+    nowMs = 2_000;
+    await client.getGasPrice();
+    expect(asked.filter((entry) => entry === "first eth_gasPrice")).toHaveLength(2);
+  });
+
+  it("by 429 does not hold up another one's next turn", async () => {
+    const busy = (method: string, times: number): Reply =>
+      method === "eth_gasPrice" && times === 1 ? new Response("down", { status: 503 }) : healthy(method);
+    const later = () => new Response("slow down", { status: 429, headers: { "retry-after": "60" } });
+    const { fetch } = servers({ "first.test": busy, "second.test": later });
+    expect(await clientOf(fetch, { deadlineMs: 10_000 }).getGasPrice()).toBe(7n);
+  });
+
+  it("by 429 is asked all the same when every other one does too", async () => {
+    const busy = (method: string, times: number): Reply =>
+      method === "eth_gasPrice" && times === 1
+        ? new Response("slow down", { status: 429, headers: { "retry-after": "20" } })
+        : healthy(method);
+    const { fetch } = servers({ "first.test": busy, "second.test": busy });
+    expect(await clientOf(fetch, { deadlineMs: 10_000 }).getGasPrice()).toBe(7n);
+  });
+
   it("cannot make a call wait for longer than its deadline by Retry-After", async () => {
     const busy = () => new Response("slow down", { status: 429, headers: { "retry-after": "3600" } });
     const { fetch } = servers({ "first.test": busy });
@@ -121,6 +181,31 @@ describe("a server that fails", () => {
     const { fetch } = servers({ "first.test": () => "never" });
     const client = clientOf(fetch, { rpcUrls: [FIRST], timeoutMs: 20, deadlineMs: 100 });
     expect(await failure(client.getGasPrice())).toMatchObject({ code: "rpc-unavailable", retry: "later" });
+  });
+
+  it.each([
+    ["with its length announced", (bytes: number) => new Response("x".repeat(bytes), lengthOf(bytes))],
+    ["without end", () => new Response(endless())],
+    ["without end, as a refusal", () => new Response(endless(), { status: 500 })],
+  ])("by an answer of 10 MB and more, %s, is passed over, and what it sends is not gathered", async (_how, flood) => {
+    sent = 0;
+    const { fetch, asked } = servers({ "first.test": () => flood(10 << 20), "second.test": healthy });
+    expect(await clientOf(fetch).getGasPrice()).toBe(7n);
+    expect(asked).toEqual(["first eth_chainId", "second eth_chainId", "second eth_gasPrice"]);
+    expect(sent).toBeLessThan(MAX_ANSWER_BYTES + 4 * PIECE);
+    const alone = clientOf(servers({ "first.test": () => flood(10 << 20) }).fetch, { rpcUrls: [FIRST] });
+    expect(await failure(alone.getGasPrice())).toMatchObject({
+      code: "rpc-unavailable",
+      retry: "later",
+      message: "asking: the RPC's answer was longer than is taken",
+    });
+  });
+
+  it("by no more than a long answer does not", async () => {
+    const long = (method: string): Reply =>
+      method === "eth_chainId" ? healthy(method) : { result: `0x${"7".repeat(MAX_ANSWER_BYTES - 1_000)}` };
+    const client = clientOf(servers({ "first.test": long }).fetch, { rpcUrls: [FIRST] });
+    expect((await client.getCode({ address: `0x${"1".repeat(40)}` }))?.length).toBe(MAX_ANSWER_BYTES - 998);
   });
 
   it("with 401 is named, so that the operator looks at the key", async () => {

@@ -5,8 +5,9 @@
  */
 import { createPublicClient, defineChain, fallback, http, type PublicClient, type Transport } from "viem";
 import { NodeError } from "../errors.ts";
-import type { Fetch } from "../ports.ts";
+import { type Clock, type Fetch, systemClock } from "../ports.ts";
 import { ARBITRUM_SEPOLIA } from "./addresses.ts";
+import { createCooling } from "./cooling.ts";
 import { MAINNETS } from "./mainnets.ts";
 
 export type ChainClient = PublicClient<Transport, ReturnType<typeof chainOf>>;
@@ -17,6 +18,8 @@ export interface ChainClientOptions {
   chainId: number;
   /** Default: the platform's fetch. */
   fetch?: Fetch;
+  /** Default: the real one. */
+  clock?: Pick<Clock, "now">;
   /** One HTTP request, ms. */
   timeoutMs?: number;
   /** One call with all its retries and fall-backs, ms; a server's Retry-After cannot stretch it. */
@@ -28,6 +31,8 @@ const CALL_DEADLINE_MS = 25_000;
 /** Rounds over all the URLs after the first one, from 200 ms apart, doubling. */
 const RETRIES = 3;
 const RETRY_DELAY_MS = 200;
+/** Of one answer. A node asks for single values, receipts and blocks without their transactions: none has 100 kB. */
+export const MAX_ANSWER_BYTES = 2 * 1024 * 1024;
 
 /**
  * A client for the chain. Does no I/O itself. Throws NodeError `settings` for a mainnet or an empty list; its calls
@@ -43,7 +48,9 @@ export function createChainClient(options: ChainClientOptions): ChainClient {
       hint: "Set BLF_RPC_URL to one RPC URL of the chain, or to several, comma-separated.",
     });
   }
-  const transports = rpcUrls.map((url) => checked(url, chainId, timeoutMs, options.fetch));
+  const { fetch, clock = systemClock } = options;
+  const left = coolingOf(rpcUrls, clock);
+  const transports = rpcUrls.map((url, index) => left(index, checked(url, chainId, timeoutMs, fetch)));
   const transport = fallback(transports, { retryCount: RETRIES, retryDelay: RETRY_DELAY_MS, shouldThrow: isFinal });
   return createPublicClient({
     chain: chainOf(chainId, first),
@@ -75,13 +82,16 @@ function chainOf(id: number, rpcUrl: string) {
 function checked(url: string, chainId: number, timeout: number, fetch: Fetch | undefined): Transport {
   // An answer from where a redirect leads is not one of the URL that was checked.
   const fetchOptions = { redirect: "manual" } as const;
-  const transport = http(url, { timeout, fetchOptions, ...(fetch ? { fetchFn: fetch } : {}) });
+  const limits = { timeout, maxResponseBodySize: MAX_ANSWER_BYTES };
+  const transport = http(url, { ...limits, fetchOptions, ...(fetch ? { fetchFn: fetch } : {}) });
   let right = false;
   return (parameters) => {
     const inner = transport(parameters);
     const request: typeof inner.request = async (args, options) => {
       if (!right) {
         const answered = Number(await inner.request({ method: "eth_chainId" }, options));
+        // No answer to the question says nothing about the chain: this or another URL may answer next time.
+        if (!Number.isSafeInteger(answered) || answered <= 0) throw new Error("the RPC named no chain id");
         if (answered !== chainId) throw new WrongChainError(wrongChain(url, chainId, answered));
         right = true;
       }
@@ -89,6 +99,27 @@ function checked(url: string, chainId: number, timeout: number, fetch: Fetch | u
     };
     return { ...inner, request };
   };
+}
+
+/** Passes over a URL that said 429 a moment ago, while another one has not. */
+function coolingOf(rpcUrls: readonly string[], clock: Pick<Clock, "now">) {
+  const coolings = rpcUrls.map(() => createCooling(clock));
+  return (index: number, transport: Transport): Transport =>
+    (parameters) => {
+      const inner = transport(parameters);
+      const own = coolings[index];
+      const request: typeof inner.request = async (args, options) => {
+        if (own?.isOn() && coolings.some((other) => !other.isOn())) throw new CoolingError();
+        try {
+          return await inner.request(args, options);
+        } catch (error) {
+          own?.note(error);
+          // The last URL's Retry-After would hold up the others' next turn.
+          throw own?.isOn() && coolings.length > 1 ? new CoolingError() : error;
+        }
+      };
+      return { ...inner, request };
+    };
 }
 
 function withDeadline(transport: Transport, deadlineMs: number): Transport {
@@ -132,6 +163,15 @@ function settingsError(message: string): NodeError {
 
 /** EIP-1193's "not connected to the requested chain", a code that viem passes on without retrying. */
 const WRONG_CHAIN = 4901;
+
+/** Told apart from an answer: no request was sent. */
+class CoolingError extends Error {
+  override readonly name = "CoolingError";
+  readonly status = 429;
+  constructor() {
+    super("this URL asked to be left alone for a while");
+  }
+}
 
 class WrongChainError extends Error {
   readonly code = WRONG_CHAIN;

@@ -18,7 +18,12 @@ const RECEIPT = {
   effectiveGasPrice: "0x1",
 };
 const BLOCK = { number: "0x10", baseFeePerGas: "0x5f5e100", transactions: [] };
-const SOUND = { eth_estimateGas: "0x5208", eth_getBlockByNumber: BLOCK, eth_maxPriorityFeePerGas: "0x0" };
+const SOUND = {
+  eth_estimateGas: "0x5208",
+  eth_getBlockByNumber: BLOCK,
+  eth_maxPriorityFeePerGas: "0x0",
+  eth_getBalance: "0xde0b6b3a7640000",
+};
 
 /** A client of an RPC node that gives each method one answer. */
 function clientOf(answers: Record<string, unknown>) {
@@ -41,7 +46,7 @@ describe("an RPC node's answer that no chain gives", () => {
     ["a negative estimate", { eth_estimateGas: -1 }],
   ])("is %s, and nothing is signed for it", async (_name, odd) => {
     const call = { purpose: "a call", to: NODE, data: "0x12345678" } as const;
-    const options = { signer: SIGNER, call, nonce: 7, feeCapWei: 10n ** 15n };
+    const options = { signer: SIGNER, call, nonce: 7, maxFeePerGasWei: 10n ** 15n };
     await expect(prepare({ client: clientOf({ ...SOUND, ...odd }), ...options })).rejects.toMatchObject(IMPLAUSIBLE);
     expect((await prepare({ client: clientOf(SOUND), ...options })).nonce).toBe(7);
   });

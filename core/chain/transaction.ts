@@ -3,23 +3,29 @@
  * their hash, and only then broadcasts; after a crash it asks for the receipt and broadcasts the same bytes again.
  * Invariant: nothing here signs twice or picks a nonce by itself, so no call can become two transactions.
  */
-import { type Address, type Hex, keccak256, type TransactionReceipt } from "viem";
+import { type Address, formatEther, type Hex, keccak256, type TransactionReceipt } from "viem";
 import { NodeError } from "../errors.ts";
 import type { Signer } from "../signer.ts";
 import type { Call } from "./calls.ts";
 import { chainCall, detailsOf, revertReason, toChainError } from "./errors.ts";
+import { type Fees, priceOf, readMarket, tooDear } from "./fees.ts";
+import { implausible, isWithin } from "./plausible.ts";
 import type { ChainClient } from "./rpc.ts";
 
 export interface PrepareOptions {
   client: ChainClient;
-  signer: Signer;
+  signer: Pick<Signer, "address" | "signTransaction">;
   call: Call;
   nonce: number;
-  /** The most wei the transaction may cost in fees; a dearer one is refused. */
-  feeCapWei?: bigint;
+  /** The most wei per gas that may be offered; a dearer transaction is refused. */
+  maxFeePerGasWei?: bigint;
+  /** What the transaction that this one replaces at its nonce offers: this one offers an eighth more. */
+  above?: Fees;
+  /** Gas already estimated, room included. */
+  gas?: bigint;
 }
 
-export interface PreparedTransaction {
+export interface PreparedTransaction extends Fees {
   /** The signed bytes, to be saved before they are broadcast. */
   raw: Hex;
   hash: Hex;
@@ -31,9 +37,9 @@ export interface PreparedTransaction {
 /**
  * `sent`: taken now. `known`: taken before, mined or not. `nonce-used`: the nonce is spent, by these very bytes or by
  * another transaction; the receipt tells. `underpriced`: not taken, the base fee is above the fee offered, or another
- * transaction with this nonce waits.
+ * transaction with this nonce waits. `nonce-gap`: not taken, the account's earlier nonces are not spent yet.
  */
-export type BroadcastOutcome = "sent" | "known" | "nonce-used" | "underpriced";
+export type BroadcastOutcome = "sent" | "known" | "nonce-used" | "underpriced" | "nonce-gap";
 
 export type ReceiptState =
   | { state: "pending" }
@@ -42,58 +48,73 @@ export type ReceiptState =
 
 /** Room for what changes between estimate and inclusion: on Arbitrum the share of the layer below, in percent. */
 const GAS_PERCENT = 125n;
-/** The base fee may double before these bytes are too cheap; the excess is never paid. */
-const BASE_FEE_FACTOR = 2n;
 /** What every transaction costs at least. */
 const GAS_MIN = 21_000n;
 /** Far beyond what any transaction needs: an RPC node that says more errs, and signed bytes of that kind never go out. */
 const GAS_MAX = 100_000_000n;
-/** A million gwei. */
-const GAS_PRICE_MAX = 10n ** 15n;
 const UINT64_MAX = 2n ** 64n - 1n;
 
-/** The account's next nonce, counting what waits in the pool. */
-export function nextNonce(client: ChainClient, address: Address): Promise<number> {
+/** The account's next nonce: counting what waits in the pool, or, as `latest`, only what is in blocks. */
+export function nextNonce(
+  client: ChainClient,
+  address: Address,
+  blockTag: "pending" | "latest" = "pending",
+): Promise<number> {
   const doing = "reading the nonce";
   return chainCall(doing, async () => {
-    const nonce = await client.getTransactionCount({ address, blockTag: "pending" });
+    const nonce = await client.getTransactionCount({ address, blockTag });
     if (!Number.isSafeInteger(nonce) || nonce < 0) throw implausible(doing);
     return nonce;
   });
 }
 
+/** Does nothing at its nonce: the account sends itself no ether and no data. */
+export function noOp(address: Address, purpose: string): Call {
+  return { purpose, to: address, data: "0x", value: 0n };
+}
+
 /**
  * Estimates, prices (EIP-1559) and signs. Throws NodeError: `transaction-reverted` when the call would fail now,
- * `transaction-refused` (later) above the fee cap, `insufficient-funds`, `rpc-unavailable`. Nothing is sent.
+ * `gas-price` (later) above the cap, `insufficient-funds`, `rpc-unavailable`. Nothing is sent.
  */
 export async function prepare(options: PrepareOptions): Promise<PreparedTransaction> {
-  const { client, signer, call, nonce, feeCapWei } = options;
+  const { client, signer, call, nonce } = options;
   const { to, data, value = 0n } = call;
   const doing = `preparing ${call.purpose}`;
-  const [estimate, block, tip] = await chainCall(doing, () =>
-    Promise.all([
-      client.estimateGas({ account: signer.address, to, data, value, prepare: false }),
-      client.getBlock(),
-      client.estimateMaxPriorityFeePerGas(),
-    ]),
+  const [gas, fees, balance] = await Promise.all([
+    options.gas ?? estimatedGas(options, doing),
+    pricedFees(options, doing),
+    chainCall(doing, () => client.getBalance({ address: signer.address })),
+  ]);
+  const maxFeeWei = gas * fees.maxFeePerGas;
+  if (balance < maxFeeWei + value) throw tooPoor(doing, balance, maxFeeWei + value);
+  const chainId = client.chain.id;
+  const raw = await signer.signTransaction({ type: "eip1559", chainId, nonce, to, data, value, gas, ...fees });
+  return { raw, hash: keccak256(raw), nonce, maxFeeWei, ...fees };
+}
+
+async function estimatedGas({ client, signer, call }: PrepareOptions, doing: string): Promise<bigint> {
+  const { to, data, value = 0n } = call;
+  const estimate = await chainCall(doing, () =>
+    client.estimateGas({ account: signer.address, to, data, value, prepare: false }),
   );
-  const baseFee = block.baseFeePerGas;
-  if (baseFee === null || !isWithin(baseFee, 0n, GAS_PRICE_MAX)) throw implausible(doing);
-  if (!isWithin(tip, 0n, GAS_PRICE_MAX) || !isWithin(estimate, GAS_MIN, GAS_MAX)) throw implausible(doing);
-  const gas = (estimate * GAS_PERCENT) / 100n;
-  const maxFeePerGas = cappedFee(baseFee * BASE_FEE_FACTOR + tip, { gas, least: baseFee + tip, feeCapWei, doing });
-  const raw = await signer.signTransaction({
-    type: "eip1559",
-    chainId: client.chain.id,
-    nonce,
-    to,
-    data,
-    value,
-    gas,
-    maxFeePerGas,
-    maxPriorityFeePerGas: tip,
+  if (!isWithin(estimate, GAS_MIN, GAS_MAX)) throw implausible(doing);
+  return (estimate * GAS_PERCENT) / 100n;
+}
+
+async function pricedFees({ client, maxFeePerGasWei, above }: PrepareOptions, doing: string): Promise<Fees> {
+  const market = await readMarket(client, doing);
+  const price = priceOf(market, maxFeePerGasWei, above);
+  if (price.ok) return price.value;
+  throw tooDear(doing, price.refusal, market, maxFeePerGasWei ?? 0n);
+}
+
+function tooPoor(doing: string, balance: bigint, needed: bigint): NodeError {
+  const message = `${doing}: it may cost ${formatEther(needed)} ETH, and the account has ${formatEther(balance)} ETH`;
+  return new NodeError("insufficient-funds", message, {
+    retry: "later",
+    hint: "Send ETH of this chain to the node's address.",
   });
-  return { raw, hash: keccak256(raw), nonce, maxFeeWei: gas * maxFeePerGas };
 }
 
 /**
@@ -152,27 +173,10 @@ export async function receiptOf(client: ChainClient, hash: Hex): Promise<Receipt
 const REFUSALS: readonly (readonly [RegExp, BroadcastOutcome])[] = [
   [/already known|known transaction|already imported|already exists|already in/, "known"],
   [/nonce too low|nonce.{0,20}too low|old nonce|nonce has already been used/, "nonce-used"],
+  [/nonce too high|nonce.{0,20}too high/, "nonce-gap"],
   [/underpriced|max fee per gas less than|fee cap less than|feecap.{0,20}less|below current base fee/, "underpriced"],
 ];
-const NODE_REJECTIONS =
-  /intrinsic gas|exceeds block gas limit|invalid chain|invalid sender|tip.{0,30}higher|nonce too high|oversized/;
-
-function cappedFee(
-  wanted: bigint,
-  { gas, least, feeCapWei, doing }: { gas: bigint; least: bigint; feeCapWei: bigint | undefined; doing: string },
-): bigint {
-  if (feeCapWei === undefined) return wanted;
-  const affordable = feeCapWei / gas;
-  if (affordable >= least) return affordable < wanted ? affordable : wanted;
-  throw new NodeError(
-    "transaction-refused",
-    `${doing}: ${gas * least} wei in fees are more than the cap of ${feeCapWei}`,
-    {
-      retry: "later",
-      hint: "Wait for lower fees, or raise the cap.",
-    },
-  );
-}
+const NODE_REJECTIONS = /intrinsic gas|exceeds block gas limit|invalid chain|invalid sender|tip.{0,30}higher|oversized/;
 
 /** Runs a reverted transaction again on the state before its block. Best effort: the state may differ or be pruned. */
 async function replayReason(client: ChainClient, receipt: TransactionReceipt): Promise<string> {
@@ -185,16 +189,4 @@ async function replayReason(client: ChainClient, receipt: TransactionReceipt): P
   } catch (error) {
     return revertReason(error) ?? "unknown";
   }
-}
-
-function isWithin(amount: bigint, least: bigint, most: bigint): boolean {
-  return typeof amount === "bigint" && amount >= least && amount <= most;
-}
-
-/** An answer that no chain gives: another RPC node, or this one later, may do better. */
-function implausible(doing: string): NodeError {
-  return new NodeError("rpc-unavailable", `${doing}: the RPC's answer is implausible`, {
-    retry: "later",
-    hint: "Check BLF_RPC_URL: that it leads to an RPC node of the chain.",
-  });
 }

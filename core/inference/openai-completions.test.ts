@@ -83,11 +83,18 @@ describe("a local model with a short context", () => {
     ["that had room enough, so that the refusal had another reason", { json: { count: 10, max_model_len: 4096 } }],
     ["on a server that counts no tokens", { status: 404 }],
     ["on a server that answers something else", { json: { tokens: [1, 2] } }],
-    ["on a server that breaks down", new TypeError("lost")],
   ])("%s stays refused", async (_name, count) => {
     const { backend, received } = server("https://gpu.example", tooLong, count);
     await expect(backend.infer(MODEL, PROMPT)).rejects.toMatchObject({ code: "model", retry: "never" });
     expect(received.length).toBe(2);
+  });
+
+  it.each([
+    ["breaks down", new TypeError("lost")],
+    ["is overloaded", { status: 503 }],
+  ])("on a server that %s meanwhile is asked again later", async (_name, count) => {
+    const { backend } = server("https://gpu.example", tooLong, count);
+    await expect(backend.infer(MODEL, PROMPT)).rejects.toMatchObject({ code: "model-unavailable", retry: "later" });
   });
 
   it("is asked only once more", async () => {

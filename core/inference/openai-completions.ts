@@ -4,6 +4,7 @@
  * a 400 is answered once with what is left of the context, which gives the same text.
  */
 import * as z from "zod";
+import { NodeError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { headerKey } from "./api-key.ts";
 import type { Backend, BackendPorts } from "./backend.ts";
@@ -76,20 +77,21 @@ async function contextRoom(
   prompt: string,
   signal?: AbortSignal,
 ): Promise<number | null> {
+  // Without an answer the server's 400 must not become final: this throws, and all of it is tried again later.
+  const reply = await callModel(config, {
+    url: `${versioned(config.baseUrl).replace(/\/v\d+$/, "")}/tokenize`,
+    headers: authorization(config),
+    body: { model, prompt },
+    timeoutMs: SHORT_TIMEOUT_MS,
+    signal,
+    service: SERVICE,
+  });
   try {
-    const reply = await callModel(config, {
-      url: `${versioned(config.baseUrl).replace(/\/v\d+$/, "")}/tokenize`,
-      headers: authorization(config),
-      body: { model, prompt },
-      timeoutMs: SHORT_TIMEOUT_MS,
-      signal,
-      service: SERVICE,
-    });
     const { count, max_model_len } = readModelReply(reply, tokenCount, SERVICE);
     const room = max_model_len - count;
     return room > 0 && room < MAX_TOKENS ? room : null;
-  } catch {
-    signal?.throwIfAborted();
+  } catch (error) {
+    if (error instanceof NodeError && error.retry === "later" && reply.status >= 400) throw error;
     return null;
   }
 }

@@ -73,6 +73,7 @@ const executor: Executor = {
   },
 };
 
+let keyStands = true;
 const failures: string[] = [];
 const ports: EffectPorts = {
   icl,
@@ -88,7 +89,7 @@ const ports: EffectPorts = {
       return guardSays;
     },
   },
-  account: { storeOutputKey: async () => ({ state: "pending" }) },
+  account: { storeOutputKey: async () => ({ state: "pending" }), outputKeyStands: async () => keyStands },
   clock: { now: () => SAMPLE_MS, sleep: async () => undefined },
   skipOutputKeyStorage: false,
   recordClaimSent: () => void happened.push("claim saved"),
@@ -116,6 +117,7 @@ beforeEach(() => {
   status = QUEUED;
   refusal = null;
   guardSays = ok(null);
+  keyStands = true;
   correctionMs = 0;
 });
 
@@ -245,6 +247,17 @@ describe("submitting", () => {
     refusal = new NodeError("icl-refused", "no", { retry: "never", hint: "look" });
     const submitted = perform("submit", job("verifier", { commitment: ours, verdict: "CONFIRM" }), calm);
     await expect(submitted).rejects.toMatchObject({ code: "submission-refused", retry: "never", hint: "look" });
+  });
+
+  it("that is refused while the chain lacks the output key is sent again, and else is over", async () => {
+    refusal = new NodeError("icl-refused", "no such transaction", { retry: "never", hint: "look" });
+    const key = { commitment: ours, encryptedKey: { high: INPUT, low: INPUT }, grantTx: "0x01" } as const;
+    keyStands = false;
+    const dropped = perform("submit", job("leader", { state: "granted", ...key }), calm);
+    await expect(dropped).rejects.toMatchObject({ code: "transaction-refused", retry: "later" });
+    keyStands = true;
+    const refused = perform("submit", job("leader", { state: "granted", ...key }), calm);
+    await expect(refused).rejects.toMatchObject({ code: "submission-refused", retry: "never" });
   });
 
   it("whose answer was lost is looked for on record: a leader's own hash there means that it arrived", async () => {

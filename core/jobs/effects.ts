@@ -37,6 +37,8 @@ export interface AccountPort {
     userAddress: string,
     key: EncryptedOutputKey,
   ): Promise<{ state: "confirmed"; hash: string } | { state: "pending" }>;
+  /** Whether the chain has that transaction still. One that a reorganisation dropped is on its way out again. */
+  outputKeyStands(jobId: string): Promise<boolean>;
 }
 
 export interface EffectPorts {
@@ -244,8 +246,18 @@ async function submit(ports: EffectPorts, job: Job): Promise<EffectResult> {
       return { event: { type: "submitted" } };
     }
     if (!refused) throw error;
+    if (job.grantTx !== null && !(await ports.account.outputKeyStands(job.jobId))) throw droppedKey(error);
     throw new NodeError("submission-refused", error.message, { retry: "never", hint: error.hint, cause: error });
   }
+}
+
+/** The coordinator looks for the key's transaction: a refusal for want of it is no final word. */
+function droppedKey(cause: NodeError): NodeError {
+  return new NodeError("transaction-refused", "the chain dropped the block with the output key's transaction", {
+    retry: "later",
+    hint: "The same transaction is sent again, and the result after it. Nothing to do.",
+    cause,
+  });
 }
 
 function leaderResult(job: Job): LeaderResult {

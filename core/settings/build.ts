@@ -48,6 +48,8 @@ export interface Settings {
     promptKeyStore?: Address;
     resultRegistry?: Address;
   };
+  /** The most that a transaction offers per unit of gas, decimal. */
+  maxFeeGwei: string;
   maxConcurrentJobs: number;
   /** Whole BLIND. */
   stakeAmount: number;
@@ -101,6 +103,7 @@ export function buildSettings(values: Values, modelsGiven: boolean): Settings {
       gatewayUrl: values.PINATA_GATEWAY_URL,
     },
     contracts: contracts(values),
+    maxFeeGwei: values.BLF_MAX_FEE_GWEI,
     maxConcurrentJobs: values.BLF_MAX_CONCURRENT_JOBS,
     stakeAmount: values.BLF_STAKE_AMOUNT,
     skipOutputKeyStorage: values.BLF_SKIP_OUTPUT_KEY_STORAGE,

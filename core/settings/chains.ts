@@ -4,11 +4,12 @@
  */
 import { CONTRACT_SETTINGS, type ContractName, DEVNET, resolveAddresses } from "../chain/addresses.ts";
 import { MAINNETS } from "../chain/mainnets.ts";
+import { TESTNETS, type TestnetId } from "../chain/testnets.ts";
 import { ok } from "../result.ts";
 import { problem, type Reading } from "./setting.ts";
 
-export const CHAIN_IDS = [421614, 84532, 11155111, 31337] as const;
-export type ChainId = (typeof CHAIN_IDS)[number];
+export const CHAIN_IDS = TESTNETS;
+export type ChainId = TestnetId;
 
 export const DEFAULT_CHAIN = "421614";
 

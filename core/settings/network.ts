@@ -2,7 +2,7 @@
 import { DEFAULT_CHAIN, readChainId } from "./chains.ts";
 import { readAddress } from "./key.ts";
 import { defaulted, optional, textTo } from "./setting.ts";
-import { readChoice, readFlag } from "./text.ts";
+import { readChoice, readFlag, readGwei } from "./text.ts";
 import { readRpcUrls, readUrl } from "./url.ts";
 
 function contract(what: string, use: string) {
@@ -61,6 +61,11 @@ export const networkShape = {
   BLF_TOKEN_ADDRESS: contract("the BLIND token", "approval of the stake."),
   BLF_PROMPT_KEY_STORE_ADDRESS: contract("PromptKeyStore", "where a leader makes output keys readable."),
   BLF_RESULT_REGISTRY_ADDRESS: contract("ResultRegistry", "results recorded on chain."),
+  BLF_MAX_FEE_GWEI: defaulted(textTo(readGwei("0.01", "10000")), "10", {
+    description:
+      "The most that a transaction offers for a unit of gas, in gwei, 0.01 to 10000. Arbitrum Sepolia asks for 0.1 unless it is busy: a hundred times as much sits out spikes, and a job's transaction still costs no more than 0.005 ETH. Above it transactions wait. A ninth of it is kept back for cancelling one that is stuck.",
+    fix: "Set BLF_MAX_FEE_GWEI to a number from 0.01 to 10000, or remove it for the default.",
+  }),
   BLF_ALLOW_HTTP: defaulted(textTo(readFlag), "false", {
     description: "Allows plain http to hosts other than loopback. For test networks only.",
     fix: "Set BLF_ALLOW_HTTP to true or false.",

@@ -39,7 +39,7 @@ export function secretsIn(env: Readonly<Record<string, string | undefined>>): Se
   );
   const found = texts.flatMap(({ text, secret }) => [
     ...(secret ? [text] : []),
-    ...(URL.canParse(text) ? [...keysIn(text), new URL(text).password] : []),
+    ...(URL.canParse(text) ? [...keysIn(text), new URL(text).password].filter((part) => part !== "") : []),
   ]);
   return [...(settings === null ? [] : secretsOf(settings)), ...found.map((text) => new Secret(text))];
 }

@@ -69,6 +69,7 @@ describe("good settings", () => {
         promptKeyStore: "0x1E22dD12f448B15f1Ca8560fB6B4463834FaAf73",
         resultRegistry: "0xCebd831eCd00915E299b8Ef2666cAbf942dc7150",
       },
+      maxFeeGwei: "10",
       maxConcurrentJobs: 8,
       stakeAmount: 1000,
       skipOutputKeyStorage: false,
@@ -188,6 +189,10 @@ describe("every fault", () => {
     ["plain http", { BLF_ICL_ENDPOINT: "http://icl.lan" }, ["fault BLF_ICL_ENDPOINT not-https"]],
     ["plain http for RPC, once", { BLF_RPC_URL: "http://rpc.lan" }, ["fault BLF_RPC_URL not-https"]],
     ["a mainnet", { BLF_COFHE_CHAIN_ID: "42161" }, ["fault BLF_COFHE_CHAIN_ID mainnet"]],
+    ["no fee at all", { BLF_MAX_FEE_GWEI: "0" }, ["fault BLF_MAX_FEE_GWEI out-of-range"]],
+    ["a fee with a sign", { BLF_MAX_FEE_GWEI: "-1" }, ["fault BLF_MAX_FEE_GWEI malformed"]],
+    ["a fee beyond reason", { BLF_MAX_FEE_GWEI: "10001" }, ["fault BLF_MAX_FEE_GWEI out-of-range"]],
+    ["a fee in powers of ten", { BLF_MAX_FEE_GWEI: "1e3" }, ["fault BLF_MAX_FEE_GWEI malformed"]],
     ["an unknown chain", { BLF_COFHE_CHAIN_ID: "421613" }, ["fault BLF_COFHE_CHAIN_ID unsupported"]],
     ["a leader on a devnet without key store", DEVNET, ["fault BLF_PROMPT_KEY_STORE_ADDRESS missing"]],
     [

@@ -31,6 +31,8 @@ export interface SettingsResult {
   known: readonly string[];
   /** Opens the API also while other settings are at fault, so that they can be looked up there. */
   adminToken: Secret | null;
+  /** Likewise: without a node nothing can be spent, but its bearer is told why. */
+  spendToken: Secret | null;
   /** One entry a setting, for people; holds no secret. */
   entries: SettingEntry[];
 }
@@ -81,6 +83,7 @@ export function readSettings(env: Readonly<Record<string, unknown>>): SettingsRe
     notes,
     known: SETTING_NAMES,
     adminToken: faulty.has("BLF_ADMIN_TOKEN") ? null : (values.BLF_ADMIN_TOKEN ?? null),
+    spendToken: faulty.has("BLF_SPEND_TOKEN") ? null : (values.BLF_SPEND_TOKEN ?? null),
     entries: describe(given, texts, faulty),
   };
 }

@@ -5,6 +5,7 @@ import {
   readChoice,
   readChoices,
   readFlag,
+  readGwei,
   readInteger,
   readToken,
   splitList,
@@ -134,5 +135,21 @@ describe("a token", () => {
   it("that guards something of ours must be long enough", () => {
     expect(outcome(readAccessToken(16)("123456789012345"))).toBe("weak");
     expect(readAccessToken(16)("1234567890123456").ok).toBe(true);
+  });
+});
+
+describe("an amount of gwei", () => {
+  it.each([
+    ["10", "10"],
+    ["0.5", "0.5"],
+    ["0.010000000", "0.01"],
+    ["0.0099", "out-of-range"],
+    ["20.000000001", "out-of-range"],
+    ["1.0000000001", "malformed"],
+    [".5", "malformed"],
+    ["5 gwei", "malformed"],
+    ["0x5", "malformed"],
+  ])("%s is %s", (text, expected) => {
+    expect(outcome(readGwei("0.01", "20")(text))).toBe(expected);
   });
 });

@@ -2,6 +2,7 @@
  * Readers for plain texts: flags, whole numbers, choices, lists and tokens. They forgive what shells and copied guides
  * leave around a value (spaces, quotes) and refuse examples that were never filled in.
  */
+import { formatGwei, parseGwei } from "viem";
 import { ok } from "../result.ts";
 import { Secret } from "../secret.ts";
 import { problem, type Reading } from "./setting.ts";
@@ -55,6 +56,17 @@ export function readInteger(min: number, max: number): (text: string) => Reading
     if (!/^-?\d{1,15}$/.test(text)) return problem("malformed", `must be ${range}`);
     const value = Number(text);
     return value < min || value > max ? problem("out-of-range", `must be ${range}, not ${value}`) : ok(value);
+  };
+}
+
+/** An amount of gwei, as `0.5` or `10`, within limits, both included; kept as text, because it is exact there. */
+export function readGwei(min: string, max: string): (text: string) => Reading<string> {
+  const range = `a number of gwei from ${min} to ${max}`;
+  return (text) => {
+    if (!/^\d{1,9}(\.\d{1,9})?$/.test(text)) return problem("malformed", `must be ${range}, such as 0.5`);
+    const wei = parseGwei(text);
+    const within = wei >= parseGwei(min) && wei <= parseGwei(max);
+    return within ? ok(formatGwei(wei)) : problem("out-of-range", `must be ${range}, not ${text}`);
   };
 }
 

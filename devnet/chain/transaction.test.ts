@@ -77,20 +77,23 @@ describe("fees", () => {
     const call = approval();
     await chain().setNextBlockBaseFeePerGas({ baseFeePerGas: parseGwei("10") });
     await mine();
-    await expect(prepare({ client, signer, call, nonce: 0, feeCapWei: 1n })).rejects.toMatchObject({
-      code: "transaction-refused",
+    await expect(prepare({ client, signer, call, nonce: 0, maxFeePerGasWei: 1n })).rejects.toMatchObject({
+      code: "gas-price",
       retry: "later",
       admitted: "no",
     });
     const free = await prepare({ client, signer, call, nonce: 0 });
-    const feeCapWei = (free.maxFeeWei * 3n) / 4n;
-    const capped = await prepare({ client, signer, call, nonce: 0, feeCapWei });
-    expect(capped.maxFeeWei).toBeLessThanOrEqual(feeCapWei);
+    const maxFeePerGasWei = (free.maxFeePerGas * 3n) / 4n;
+    const capped = await prepare({ client, signer, call, nonce: 0, maxFeePerGasWei });
+    expect(capped.maxFeePerGas).toBe(maxFeePerGasWei);
   });
 
   it("that the account cannot pay are named as such, and nothing was sent", async () => {
     const { raw } = await prepared(0);
     await chain().setBalance({ address: signer.address, value: 1n });
+    const failure = await prepared(0).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "insufficient-funds", retry: "later" });
+    expect(String(failure)).toMatch(/may cost 0\.\d+ ETH, and the account has 0\.0*1 ETH/);
     await expect(broadcast(client, raw)).rejects.toMatchObject({
       code: "insufficient-funds",
       retry: "later",

@@ -91,7 +91,8 @@ const EFFECT_NOTES: Record<EffectKind, { who: Who; before: string; after: string
 
 const DRIVER = "core/jobs/driver.ts";
 const ASSIGNMENT = "workers/objects/assignment.ts";
-const QUEUE = "workers/objects/node/transaction-queue.ts";
+const QUEUE = "core/chain/queue.ts";
+const SENDER = "core/chain/sender.ts";
 const POLL = "workers/objects/node/duties/poll.ts";
 
 const effectPoints = EFFECTS.flatMap((kind): FailurePoint[] => {
@@ -157,7 +158,7 @@ const nodePoints: FailurePoint[] = [
     name: "transaction.sent",
     reach: "failpoint",
     who: "leader",
-    where: QUEUE,
+    where: SENDER,
     onDisk: "the signed bytes; the chain has them",
     restart: "its receipt is found",
   },
@@ -165,7 +166,7 @@ const nodePoints: FailurePoint[] = [
     name: "transaction.mined",
     reach: "failpoint",
     who: "leader",
-    where: QUEUE,
+    where: SENDER,
     onDisk: "the signed bytes; it is mined",
     restart: "its receipt is found",
   },

@@ -197,7 +197,10 @@ export class Shell {
             return { ok: true, value: null };
           }),
       },
-      account: { storeOutputKey: () => call(() => ({ state: "confirmed", hash: "0x01" })) },
+      account: {
+        storeOutputKey: () => call(() => ({ state: "confirmed", hash: "0x01" })),
+        outputKeyStands: () => call(() => true),
+      },
     };
   }
 

@@ -18,6 +18,7 @@ import { textOf } from "./platform/storage.ts";
 import type { Doors } from "./services.ts";
 
 const CRON_MS = 60_000;
+const ADMIN_TOKEN = "an-operator-s-token";
 
 export interface DeploymentOptions {
   /** The n-th node, from 0: decides its account. */
@@ -76,6 +77,14 @@ export class Deployment {
     this.#env = this.#newEnv();
   }
 
+  /** What the operator's API answers to a GET. */
+  async fetch(path: string): Promise<unknown> {
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const request = new Request(`http://node.test${path}`, { headers }) as Parameters<typeof worker.fetch>[0];
+    const reply = await worker.fetch(request, this.#env, { waitUntil: () => undefined } as unknown as ExecutionContext);
+    return reply.json();
+  }
+
   /** The node's object, as a route calls it. */
   node() {
     return this.#env.NODE.getByName(this.address);
@@ -122,8 +131,14 @@ export class Deployment {
     return row === undefined ? null : (JSON.parse(textOf(row.json)) as unknown);
   }
 
-  isLive(coordinator: Coordinator): boolean {
-    return coordinator.stats().nodes.some(({ address, live }) => live && address === this.address);
+  /** Whether the coordinator would select this node; with a model, for it. */
+  isLive(coordinator: Coordinator, model?: string): boolean {
+    return coordinator
+      .stats()
+      .nodes.some(
+        ({ address, live, models }) =>
+          live && address === this.address && (model === undefined || models.includes(model)),
+      );
   }
 
   dispose(): void {
@@ -166,6 +181,7 @@ function settingsFor(chain: SimChain, { urls }: Doors, { index, models, settings
     ...modelSettings({ urls: served }, "openai"),
     BLF_MODELS: models.join(","),
     BLF_COPY_CHECK_SECONDS: "0",
+    BLF_ADMIN_TOKEN: ADMIN_TOKEN,
     ...settings,
   };
 }

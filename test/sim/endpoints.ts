@@ -2,52 +2,11 @@
  * Every call that a node makes to a service outside: where it goes, for what, what its faults are called, and where the
  * outcome differs from the rule (fault-table.ts), each with its reason.
  */
-import { ATTESTATION, COFHE, type Codes, ICL, IPFS, MODEL, PIN, RPC } from "./fault-codes.ts";
-import type { FaultName, Json, Lies } from "./fault-modes.ts";
 
-export type Times = "few" | "always";
-
-/** `accepted`, `not claimed`, `failed CODE`; `deadline CODE` for a job out of time whose last error was CODE. */
-export type Outcome = string;
-
-export interface Endpoint extends Lies {
-  name: string;
-  /** What the node wants there; a clause. */
-  purpose: string;
-  door: "icl" | "ipfs" | "pin" | "rpc" | "groq" | "gemini" | "openai";
-  method: "GET" | "POST";
-  /** A regular expression on the path; of an RPC node the call's method and contract (devnet/chain/rpc-proxy.ts). */
-  path: string;
-  /** The job for which the call is made. */
-  role: "leader" | "verifier";
-  model: string;
-  /** How many failures are a few: an RPC call is repeated three times before it counts as failed. */
-  few: number;
-  codes: Codes;
-  /** The call is a duty's, not a job's. */
-  duty?: Duty;
-  /** Where the outcome is not the rule's. */
-  except?: { readonly [times in Times | "both"]?: { readonly [fault in FaultName]?: Outcome } };
-  /** Why, in words. */
-  note?: string;
-  /** Seconds from a job's creation to its deadline; default 150. */
-  deadlineSec?: number;
-}
-
-export interface Duty {
-  name: string;
-  /** When the fault begins: before the first certificate, or once the node is live. */
-  from: "start" | "live";
-  /** How long it has had its effect when the job is asked for, s. */
-  beforeJobSec: number;
-  /** The job's outcome while the fault stays. */
-  always: Outcome;
-  /** Faults that this call takes for an answer. */
-  harmless?: readonly FaultName[];
-}
-
-const verifier = { few: 3, role: "verifier", model: "mock:demo" } as const;
-const leader = { ...verifier, role: "leader" } as const;
+import { type Endpoint, leader, verifier } from "./endpoint.ts";
+import { CHAIN_BASICS, CHAIN_LOOKS, COFHE_CONTRACTS, HUGE, result } from "./endpoints-chain.ts";
+import { MODEL_LISTS, PAYMENTS } from "./endpoints-services.ts";
+import { ATTESTATION, COFHE, ICL, IPFS, MODEL, PIN, RPC } from "./fault-codes.ts";
 
 const icl = { ...verifier, door: "icl", codes: ICL } as const;
 const pickyText = { wrongTypes: { status: 1 }, absentFields: {}, outOfRange: { status: "x".repeat(600) } };
@@ -93,11 +52,17 @@ const COORDINATOR: Endpoint[] = [
     purpose: "whether the coordinator still knows the node",
     method: "GET",
     path: "^/v1/nodes/",
-    duty: { name: "known", from: "live", beforeJobSec: 160, always: "accepted", harmless: ["401", "404"] },
+    duty: {
+      name: "known",
+      from: "live",
+      beforeJobSec: 160,
+      always: "accepted",
+      harmless: ["401", "404", "absent fields"],
+    },
     wrongTypes: { active: "yes", metrics: [] },
-    absentFields: { active: null },
+    absentFields: {},
     outOfRange: { operator_address: "x".repeat(600) },
-    note: "401 and 404 mean that the coordinator forgot the node: it attests again.",
+    note: "401 and 404 mean that the coordinator forgot the node: it attests again. No field has to be there.",
   },
   {
     ...icl,
@@ -164,11 +129,10 @@ const STORAGE: Endpoint[] = [
     method: "GET",
     path: "^/ipfs/",
     codes: IPFS,
-    except: { both: { "10 MB": "failed prompt-unreadable" } },
     wrongTypes: [1],
     absentFields: {},
     outOfRange: { bytes: 1e300 },
-    note: "Where every gateway sends more than a prompt may have, the prompt counts as too long.",
+    note: "An answer that is longer than a prompt may be is the gateway's fault; that the prompt is, only its verified blocks can say.",
   },
   {
     ...leader,
@@ -188,8 +152,6 @@ const STORAGE: Endpoint[] = [
   },
 ];
 
-const result = (value: Json): Json => ({ jsonrpc: "2.0", id: 1, result: value });
-const HUGE = `0x${"f".repeat(80)}`;
 const rpc = {
   ...leader,
   door: "rpc",
@@ -297,13 +259,11 @@ const MODELS: Endpoint[] = [
     door: "gemini",
     model: "gemini:gemini-2.5-flash",
     path: ":generateContent$",
-    except: {
-      both: { ...NO, "absent fields": "failed model-refused", "out of range": "failed model-refused" },
-    },
+    except: { both: NO },
     deadlineSec: 240,
     wrongTypes: { candidates: 7 },
     outOfRange: { candidates: [] },
-    note: `${model.note} An answer without candidates is the API's way of refusing a prompt.`,
+    note: `${model.note} A prompt counts as refused only where the answer gives the reason for which it was blocked.`,
   },
   {
     ...model,
@@ -319,4 +279,15 @@ const MODELS: Endpoint[] = [
   },
 ];
 
-export const ENDPOINTS: readonly Endpoint[] = [...COORDINATOR, ...STORAGE, ...CHAIN, ...CONFIDENTIAL, ...MODELS];
+export const ENDPOINTS: readonly Endpoint[] = [
+  ...COORDINATOR,
+  ...STORAGE,
+  ...CHAIN_BASICS,
+  ...CHAIN,
+  ...CHAIN_LOOKS,
+  ...CONFIDENTIAL,
+  ...COFHE_CONTRACTS,
+  ...MODELS,
+  ...MODEL_LISTS,
+  ...PAYMENTS,
+];

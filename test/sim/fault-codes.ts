@@ -31,3 +31,4 @@ export const MODEL = codes(
   { "400": "model", "401": "model-key", "404": "model", "429": "model-rate-limited" },
   each(CUTS, "model-unavailable"),
 );
+export const PAYMENT = codes("payment-unavailable");

@@ -3,7 +3,8 @@
  * made of. The rules: a fault that passes costs nothing but time, unless it is a certain no; one that stays costs the
  * job, whose last error names the cause. Where a call differs, endpoints.ts says so. Plain data, for a script to print.
  */
-import { ENDPOINTS, type Endpoint, type Outcome, type Times } from "./endpoints.ts";
+import type { Endpoint, Outcome, Times } from "./endpoint.ts";
+import { ENDPOINTS } from "./endpoints.ts";
 import { FAULTS, type FaultName } from "./fault-modes.ts";
 
 export interface Row {

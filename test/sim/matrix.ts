@@ -5,10 +5,11 @@
  */
 import { commitment } from "../../core/crypto/commitment.ts";
 import { isFinalState } from "../../core/jobs/job.ts";
+import { unasked, unlisted } from "./calls.ts";
 import type { SimChain } from "./chain.ts";
 import type { Deployment } from "./deployment.ts";
-import type { Endpoint, Times } from "./endpoints.ts";
-import { type FaultName, faultOf } from "./fault-modes.ts";
+import { type Endpoint, patternOf } from "./endpoint.ts";
+import { faultOf } from "./fault-modes.ts";
 import type { Row } from "./fault-table.ts";
 import { honestAnswer } from "./peer.ts";
 import { pass, until } from "./platform/time.ts";
@@ -32,18 +33,23 @@ interface Case {
 }
 
 export async function runRows(chain: SimChain, endpoint: Endpoint, rows: readonly Row[]): Promise<Found[]> {
-  const world = await World.open({ chain, coordinator: { jobDeadlineSec: endpoint.deadlineSec ?? DEADLINE_SEC } });
+  const { deadlineSec = DEADLINE_SEC, contextTokens } = endpoint;
+  const world = await World.open({
+    chain,
+    coordinator: { jobDeadlineSec: deadlineSec },
+    ...(contextTokens === undefined ? {} : { contextTokens }),
+  });
   try {
     const cases = rows.map((row, index): Case => {
       const node = world.deploy({ index, models: [endpoint.model], settings: { BLF_KNOWN_CHECK_SECONDS: "30" } });
-      if (endpoint.duty?.from === "start") arm(endpoint, node, row.fault, row.times);
+      if (endpoint.duty?.from === "start") arm(chain, endpoint, node, row);
       return { row, node, jobId: null, found: null };
     });
-    await begin(world, endpoint, cases);
+    await begin(chain, world, endpoint, cases);
     for (const one of cases) await askFor(world, endpoint, one);
     const askedMs = Date.now();
     await until("every job to come to its end", () => {
-      for (const one of cases) if (one.found === null && isOver(one, askedMs)) conclude(world, endpoint, one);
+      for (const one of cases) if (one.found === null && isOver(one, askedMs)) conclude(chain, world, endpoint, one);
       return cases.every(({ found }) => found !== null) || undefined;
     });
     await judgeCommitments(world, endpoint, cases);
@@ -53,24 +59,29 @@ export async function runRows(chain: SimChain, endpoint: Endpoint, rows: readonl
   }
 }
 
-async function begin(world: World, endpoint: Endpoint, cases: readonly Case[]): Promise<void> {
+async function begin(chain: SimChain, world: World, endpoint: Endpoint, cases: readonly Case[]): Promise<void> {
   const { duty } = endpoint;
   if (duty?.from !== "start") {
     await world.untilLive();
-    for (const { node, row } of cases) arm(endpoint, node, row.fault, row.times);
+    for (const { node, row } of cases) arm(chain, endpoint, node, row);
   }
   if (duty !== undefined) await pass(duty.beforeJobSec * 1_000);
   await world.joinPeers([endpoint.model]);
 }
 
-/** A node that the coordinator does not select is asked for nothing. */
+/** A node that the coordinator does not select for the model is asked for nothing. */
 async function askFor(world: World, endpoint: Endpoint, one: Case): Promise<void> {
-  if (!one.node.isLive(world.services.coordinator)) return;
+  if (!one.node.isLive(world.services.coordinator, endpoint.model)) return;
   one.jobId = await world.ask({ node: one.node, role: endpoint.role, modelId: endpoint.model });
 }
 
-function arm(endpoint: Endpoint, node: Deployment, fault: FaultName, times: Times): void {
-  const { door, method, path } = endpoint;
+function arm({ contracts }: SimChain, endpoint: Endpoint, node: Deployment, { fault, times }: Row): void {
+  const { door, method, given = [] } = endpoint;
+  for (const { status, count, ...other } of given) {
+    const path = patternOf(other, contracts);
+    node.doors.faults[other.door].arm({ path, method: other.method, mode: "status", status, count });
+  }
+  const path = patternOf(endpoint, contracts);
   const count = times === "few" ? endpoint.few : FOR_GOOD;
   node.doors.faults[door].arm({ path, method, count, ...faultOf(fault, endpoint) });
 }
@@ -83,14 +94,20 @@ function isOver({ node, jobId }: Case, askedMs: number): boolean {
   return known && node.history("assignments").some(({ state }) => state === job.state);
 }
 
-function conclude(world: World, endpoint: Endpoint, one: Case): void {
+function conclude(chain: SimChain, world: World, endpoint: Endpoint, one: Case): void {
   const { node, row, jobId } = one;
   const failing = node.log.find(({ event, duty }) => event === "duty.failed" && duty === endpoint.duty?.name);
   one.found = {
     ...row,
     job: jobId === null ? "not claimed" : outcomeOf(node, jobId),
     noted: failing === undefined ? null : String(failing.code),
-    wrong: [...crashes(node), ...unexplained(node, jobId), ...node.slotsHeld().map((id) => `a slot is held for ${id}`)],
+    wrong: [
+      ...crashes(node),
+      ...unexplained(node, jobId),
+      ...node.slotsHeld().map((id) => `a slot is held for ${id}`),
+      ...unlisted(node.doors.asked, chain.contracts).map((call) => `${call} is not in the table`),
+      ...unasked(node.doors.asked, chain.contracts, [endpoint]).map((call) => `${call} was never asked`),
+    ],
   };
   node.dispose();
   world.release(node);

@@ -1,61 +1,26 @@
 /** Faults that are no single call's (odd-cases.ts), each on the real node in simulated time. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { setFailpointHook } from "../../core/failpoint.ts";
-import { isFinalState } from "../../core/jobs/job.ts";
 import { type SimChain, startChain } from "./chain.ts";
 import type { Deployment } from "./deployment.ts";
+import { FAULTS, type FaultName, faultOf } from "./fault-modes.ts";
 import { crashes, outcomeOf } from "./matrix.ts";
 import { ODD_CASES, type OddCaseName } from "./odd-cases.ts";
-import { working } from "./platform/idle.ts";
-import { realPost } from "./platform/real-post.ts";
+import { closeWorld, ended, live as liveOn, MINUTE_MS, MODEL, told } from "./one-node.ts";
 import { pass, until } from "./platform/time.ts";
-import { World, type WorldOptions } from "./world.ts";
+import type { World, WorldOptions } from "./world.ts";
 
-const MODEL = "mock:demo";
-const MINUTE_MS = 60_000;
 const ASSIGNMENTS = "^/internal/assignments/";
 
 let chain: SimChain;
-let world: World | undefined;
 
 beforeAll(async () => {
   chain = await startChain();
 });
-afterEach(() => {
-  setFailpointHook(null);
-  world?.close();
-  world = undefined;
-});
+afterEach(closeWorld);
 afterAll(() => chain.stop());
 
-async function live(options: Omit<WorldOptions, "chain"> = {}): Promise<{ at: World; node: Deployment }> {
-  const at = await World.open({ chain, ...options });
-  world = at;
-  const node = at.deploy({ index: 0, models: [MODEL] });
-  await at.untilLive();
-  await at.joinPeers([MODEL]);
-  return { at, node };
-}
-
-async function ended(at: World, node: Deployment, jobId: string): Promise<string> {
-  await until("the job to end", () => {
-    const state = node.job(jobId)?.state;
-    return (state !== undefined && isFinalState(state) && node.slotsHeld().length === 0) || undefined;
-  });
-  expect(crashes(node)).toEqual([]);
-  expect(at.services.coordinator.stats().doubleCommitments).toEqual([]);
-  return outcomeOf(node, jobId);
-}
-
-const told = (node: Deployment, event: string) => node.log.filter((line) => line.event === event);
+const live = (options: Omit<WorldOptions, "chain"> = {}) => liveOn({ chain, ...options });
 const expected = (name: OddCaseName) => ODD_CASES[name].job;
-const control = (method: string, ...params: unknown[]) =>
-  working(async () => {
-    const reply = await realPost(chain.rpcUrl, { body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }) });
-    const { result, error } = (await reply.json()) as { result?: unknown; error?: { message: string } };
-    if (error !== undefined) throw new Error(`${method}: ${error.message}`);
-    return result;
-  });
 
 describe("content", () => {
   it.each([
@@ -152,60 +117,6 @@ describe("time", () => {
   });
 });
 
-describe("the chain", () => {
-  it("reorganised chain", async () => {
-    const { at, node } = await live();
-    const jobId = await at.ask({ node, role: "leader", modelId: MODEL });
-    expect(await ended(at, node, jobId)).toBe(expected("reorganised chain"));
-    const hash = node.job(jobId)?.grantTx;
-    await control("anvil_rollback", 1);
-    expect(await control("eth_getTransactionReceipt", hash)).toBeNull();
-    await pass(2 * MINUTE_MS);
-    expect(await control("eth_getTransactionReceipt", hash)).toMatchObject({ status: "0x1" });
-    expect(told(node, "transaction.reorganised")).toHaveLength(1);
-  });
-
-  const HIGH = "0x174876e8000";
-  const LOW = "0x3b9aca00";
-
-  /** The base fee rises between signing and sending. Checked, because it may take the chain a moment to price by it. */
-  const spike = (jobs: { signed: number }) =>
-    setFailpointHook(async (name) => {
-      if (name !== "transaction.signed") return;
-      jobs.signed += 1;
-      await control("anvil_setNextBlockBaseFeePerGas", HIGH);
-      await control("evm_mine");
-      for (let look = 0; look < 100; look++) {
-        if (BigInt(String(await control("eth_gasPrice"))) > BigInt(HIGH) / 2n) return;
-      }
-      throw new Error("the base fee did not rise");
-    });
-
-  const calm = async () => {
-    await control("anvil_setNextBlockBaseFeePerGas", LOW);
-    await control("evm_mine");
-  };
-
-  it.each([
-    ["gas price spike", 30],
-    ["lasting gas price spike", 200],
-  ] as const)("%s", async (name, seconds) => {
-    const { at, node } = await live({ coordinator: { jobDeadlineSec: 180 } });
-    const jobs = { signed: 0 };
-    spike(jobs);
-    const jobId = await at.ask({ node, role: "leader", modelId: MODEL });
-    await pass(seconds * 1_000);
-    const lasts = name === "lasting gas price spike";
-    expect(node.job(jobId)?.state).toBe(lasts ? "failed" : "published");
-    expect(told(node, "node.held").map(({ code }) => code)).toEqual(lasts ? ["transactions"] : []);
-    await calm();
-    expect(await ended(at, node, jobId)).toBe(expected(name));
-    expect(jobs.signed).toBe(1);
-    await pass(MINUTE_MS);
-    expect(node.transactions()).toMatchObject([{ state: "confirmed" }]);
-  });
-});
-
 describe("the history", () => {
   it("D1 away", async () => {
     const { at, node } = await live();
@@ -224,5 +135,31 @@ describe("the history", () => {
     expect(events.map(({ type }) => type)).toContain("job.settled");
     expect(node.history("transactions")).toMatchObject([{ state: "confirmed" }]);
     expect(crashes(node)).toEqual([]);
+  });
+});
+
+describe("figures", () => {
+  it("no figures", async () => {
+    const { at, node } = await live();
+    const jobId = await at.ask({ node, role: "verifier", modelId: MODEL });
+    expect(await ended(at, node, jobId)).toBe(expected("no figures"));
+    await pass(MINUTE_MS);
+    const figures = async (fault?: FaultName) => {
+      const lies = {
+        wrongTypes: { total_jobs: "many" },
+        absentFields: {},
+        outOfRange: { total_jobs: -1, success: 1, failed: 0, slashed: 0, slash_count: 0, current_stake_blind: "1" },
+      };
+      const path = "^/v1/nodes/[^/]+/stats$";
+      if (fault !== undefined) node.doors.faults.payment.arm({ path, method: "GET", ...faultOf(fault, lies) });
+      let reply: unknown;
+      void node.fetch("/api/earnings").then((given) => {
+        reply = given;
+      });
+      return until("the answer", () => reply, MINUTE_MS);
+    };
+    const lastKnown = { jobsCount: 1 };
+    expect(await figures()).toMatchObject({ nodes: [{ stats: { totalJobs: 1 }, lastKnown }] });
+    for (const fault of FAULTS) expect(await figures(fault)).toMatchObject({ nodes: [{ stats: null, lastKnown }] });
   });
 });

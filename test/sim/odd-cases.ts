@@ -1,4 +1,6 @@
-/** Faults that are no single call's: what happens, and what must come of it. Run by test/sim/odd-cases.test.ts. */
+/** Faults that are no single call's: what happens, and what must come of it. Run by test/sim/odd-cases*.test.ts. */
+import type { Route } from "./endpoint.ts";
+
 export interface OddCase {
   /** What happens; a clause. */
   when: string;
@@ -54,15 +56,35 @@ export const ODD_CASES = {
     node: "the receipt is looked for again, and the same bytes go out again",
     job: "accepted",
   },
+  "early reorganisation": {
+    when: "the chain drops that block between the receipt and the result's submission, which the coordinator checks",
+    node: "at the refusal the receipt is looked for again; the same bytes go out again, and then the result",
+    job: "accepted",
+  },
+  "reverted transaction": {
+    when: "the output key's transaction is mined and reverts",
+    node: "it is not sent again, and the reason is asked for",
+    job: "failed transaction-reverted",
+  },
+  "reverted in silence": {
+    when: "it reverts, and the RPC node does not say why",
+    node: "the same, with the reason `unknown`",
+    job: "failed transaction-reverted",
+  },
+  "no figures": {
+    when: "the payment service has no figures, in any way, when the operator asks (`GET /api/earnings`)",
+    node: "the answer has none, and the last known ones with their date",
+    job: "accepted",
+  },
   "gas price spike": {
     when: "the base fee rises above what a signed transaction offers, and falls again after 30 s",
     node: "the same bytes go out again until they are taken",
     job: "accepted",
   },
   "lasting gas price spike": {
-    when: "the base fee stays above what a signed transaction offers",
-    node: "nothing is led until it is mined (hold `transactions`), and no second transaction is signed for the purpose",
-    job: "deadline",
+    when: "the base fee stays above what a signed transaction offers, and above what the settings let it offer",
+    node: "nothing is led until it is mined (hold `transactions`), and no dearer one takes its place",
+    job: "deadline gas-price",
   },
   "D1 away": {
     when: "D1 fails for an hour",
@@ -72,3 +94,10 @@ export const ODD_CASES = {
 } as const satisfies Record<string, OddCase>;
 
 export type OddCaseName = keyof typeof ODD_CASES;
+
+/** Calls that only these cases bring about. */
+export const ODD_CALLS: readonly (Route & { for: OddCaseName })[] = [
+  { for: "reverted transaction", door: "rpc", method: "POST", path: "^/eth_getTransactionByHash$" },
+  { for: "reverted transaction", door: "rpc", method: "POST", path: "^/eth_call/{promptKeyStore}$" },
+  { for: "no figures", door: "payment", method: "GET", path: "^/v1/nodes/[^/]+/stats$" },
+];

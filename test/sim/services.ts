@@ -16,7 +16,7 @@ import type { CoordinatorSettings } from "../../devnet/coordinator/settings.ts";
 import { cutOf } from "../../devnet/cut.ts";
 import { type Faults, installFaults } from "../../devnet/faults.ts";
 import { createIpfsApp, type IpfsApp } from "../../devnet/ipfs/app.ts";
-import { createCompletionsServer } from "../../devnet/models/completions.ts";
+import { type CompletionsServerOptions, createCompletionsServer } from "../../devnet/models/completions.ts";
 import { createGeminiServer } from "../../devnet/models/gemini.ts";
 import { createGroqServer } from "../../devnet/models/groq.ts";
 import { createPaymentService } from "../../devnet/payment/payment.ts";
@@ -28,10 +28,12 @@ import { realPost } from "./platform/real-post.ts";
 export const SERVICES = ["icl", "ipfs", "pin", "rpc", "payment", "groq", "gemini", "openai"] as const;
 export type Service = (typeof SERVICES)[number];
 
-/** One party's doors: a base URL each, and what misbehaves behind it. */
+/** One party's doors: a base URL each, what misbehaves behind it, and what was asked there. */
 export interface Doors {
   urls: Record<Service, string>;
   faults: Record<Service, Faults>;
+  /** `SERVICE METHOD PATH` of every call, once. Of an RPC node the path is the call's method and contract. */
+  asked: ReadonlySet<string>;
 }
 
 interface App {
@@ -47,7 +49,12 @@ export interface Services {
   fetch: typeof globalThis.fetch;
 }
 
-export function createServices(chain: SimChain, clock: Clock, settings: Partial<CoordinatorSettings>): Services {
+export interface ServiceSettings {
+  coordinator: Partial<CoordinatorSettings>;
+  completions: Partial<CompletionsServerOptions>;
+}
+
+export function createServices(chain: SimChain, clock: Clock, settings: ServiceSettings): Services {
   const toChain: typeof fetch = (input, init) => working(() => realPost(input, init));
   const payment = createPaymentService({ chain: PAYMENT_CHAIN, clock });
   const ipfs = createIpfsApp({ clock });
@@ -56,7 +63,7 @@ export function createServices(chain: SimChain, clock: Clock, settings: Partial<
     ipfs: { add: (bytes) => ipfs.store.add(bytes) },
     payment,
     clock,
-    ...settings,
+    ...settings.coordinator,
   });
   const apps: Record<Exclude<Service, "rpc">, App> = {
     icl: dated(coordinator.app, clock),
@@ -65,7 +72,7 @@ export function createServices(chain: SimChain, clock: Clock, settings: Partial<
     payment: payment.app,
     groq: createGroqServer({ clock }).app,
     gemini: createGeminiServer({ clock }).app,
-    openai: createCompletionsServer({ clock }).app,
+    openai: createCompletionsServer({ clock, ...settings.completions }).app,
   };
   // The coordinator's own way to the chain, which never misbehaves.
   const hosts = new Map<string, App>([
@@ -89,15 +96,17 @@ interface DoorParts {
 
 /** Loopback addresses, so that plain http is allowed and no public gateway is asked. */
 function openDoors(party: number, { hosts, apps, rpcProxy, clock }: DoorParts): Doors {
+  const asked = new Set<string>();
   const opened = SERVICES.map((service, index) => {
     const host = `127.0.${party + 1}.${index + 1}`;
     const door = service === "rpc" ? rpcProxy() : misbehaving(apps[service], clock);
     hosts.set(host, door.app);
+    door.faults.onRequest = (method, path) => void asked.add(`${service} ${method} ${path}`);
     return [service, { url: `http://${host}`, faults: door.faults }] as const;
   });
   const pick = <T>(of: (door: { url: string; faults: Faults }) => T) =>
     Object.fromEntries(opened.map(([service, door]) => [service, of(door)])) as Record<Service, T>;
-  return { urls: pick(({ url }) => url), faults: pick(({ faults }) => faults) };
+  return { urls: pick(({ url }) => url), faults: pick(({ faults }) => faults), asked };
 }
 
 function misbehaving(app: App, clock: Clock): { app: App; faults: Faults } {

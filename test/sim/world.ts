@@ -13,6 +13,7 @@ import type { SimChain } from "./chain.ts";
 import { NODES } from "./chain.ts";
 import { Deployment, type DeploymentOptions, type LogLine } from "./deployment.ts";
 import { createPeer, type Peer } from "./peer.ts";
+import { provideTimingSafeEqual } from "./platform/compare.ts";
 import { watchCrypto, working } from "./platform/idle.ts";
 import { isDead, runningOwner } from "./platform/objects.ts";
 import { serviceClock, startTime, stopTime, until } from "./platform/time.ts";
@@ -23,6 +24,8 @@ export interface WorldOptions {
   /** The services' clock, apart from the nodes', ms. */
   offsetMs?: number;
   coordinator?: Partial<CoordinatorSettings>;
+  /** How much the local model's context holds. */
+  contextTokens?: number;
 }
 
 export interface Ask {
@@ -50,18 +53,22 @@ export class World {
   readonly #leading: { jobId: string; peer: Peer }[] = [];
   offsetMs: number;
 
-  private constructor({ chain, offsetMs = 0, coordinator = {} }: WorldOptions) {
+  private constructor({ chain, offsetMs = 0, coordinator = {}, contextTokens }: WorldOptions) {
     this.#chain = chain;
     this.offsetMs = offsetMs;
     startTime();
     this.clock = serviceClock(() => this.offsetMs);
-    this.services = createServices(chain, this.clock, coordinator);
+    this.services = createServices(chain, this.clock, {
+      coordinator,
+      completions: contextTokens === undefined ? {} : { contextTokens },
+    });
     vi.stubGlobal("fetch", this.services.fetch);
     const console = vi
       .spyOn(globalThis.console, "log")
       .mockImplementation((line: unknown) => this.#heard(String(line)));
     this.#undo.push(
       watchCrypto(),
+      provideTimingSafeEqual(),
       () => console.mockRestore(),
       () => vi.unstubAllGlobals(),
       stopTime,

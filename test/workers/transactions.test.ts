@@ -3,11 +3,12 @@ import { env } from "cloudflare:workers";
 import { createWalletClient, http } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { heartbeatCall } from "../../core/chain/calls.ts";
+import { approveCall, heartbeatCall } from "../../core/chain/calls.ts";
+import { TransactionQueue, type TransactionRow } from "../../core/chain/queue.ts";
 import { type ChainClient, createChainClient } from "../../core/chain/rpc.ts";
+import { type GuardedSigner, guardSigner } from "../../core/chain/signing-policy.ts";
 import { nextNonce } from "../../core/chain/transaction.ts";
 import { type Clock, systemClock } from "../../core/ports.ts";
-import { TransactionQueue, type TransactionRow } from "../../workers/objects/node/transaction-queue.ts";
 
 const rig = inject("rigUrl");
 /** An account of its own, so that no node shares its nonces; it holds devnet ETH only. */
@@ -17,6 +18,8 @@ let client: ChainClient;
 let rpcUrl: string;
 let token: `0x${string}`;
 let registry: `0x${string}`;
+let staking: `0x${string}`;
+let signer: GuardedSigner;
 let changes: TransactionRow[];
 
 beforeAll(async () => {
@@ -24,6 +27,9 @@ beforeAll(async () => {
   rpcUrl = settings.BLF_RPC_URL ?? "";
   token = settings.BLF_TOKEN_ADDRESS as `0x${string}`;
   registry = settings.BLF_NODE_REGISTRY_ADDRESS as `0x${string}`;
+  staking = settings.BLF_STAKING_ADDRESS as `0x${string}`;
+  const contracts = { token, staking, nodeRegistry: registry };
+  signer = guardSigner(SENDER, { chainId: 31337, contracts, maxFeePerGasWei: 10n ** 10n });
   client = createChainClient({ rpcUrls: [rpcUrl], chainId: 31337, fetch: chainFetch });
   await client.request({
     method: "anvil_setBalance" as never,
@@ -47,7 +53,7 @@ function withQueue<T>(
     work(
       new TransactionQueue(state.storage.sql, {
         client,
-        signer: SENDER,
+        signer,
         clock,
         log: () => undefined,
         onChange: (row) => changes.push(row),
@@ -86,12 +92,8 @@ function quickClock(): Clock & { pass(ms: number): void } {
   return { now: () => nowMs, sleep: async (ms) => pass(ms), pass };
 }
 
-/** `approve(sender, 1)`: harmless, and it always succeeds. */
-const call = (purpose: string) => ({
-  purpose,
-  to: token,
-  data: `0x095ea7b3${SENDER.address.slice(2).toLowerCase().padStart(64, "0")}${"1".padStart(64, "0")}` as const,
-});
+/** Harmless, and it always succeeds. */
+const call = (purpose: string) => approveCall(token, purpose, staking, 1n);
 
 describe("an account's transactions", () => {
   it("are one for each purpose, however often and by whomever they are asked for", async () => {
@@ -102,7 +104,11 @@ describe("an account's transactions", () => {
         await Promise.all([queue.run(), queue.run()]);
       });
     }
-    const row = await withQueue("tx-once", async (queue) => queue.get("once"));
+    const row = await withQueue("tx-once", async (queue) => {
+      // Asked for with other content, it is still the first.
+      queue.enqueue(approveCall(token, "once", staking, 2n), null);
+      return queue.get("once");
+    });
     expect(row).toMatchObject({ state: "confirmed", nonce: before });
     expect(await nextNonce(client, SENDER.address)).toBe(before + 1);
   });

@@ -201,6 +201,7 @@ export class Assignment extends DurableObject<Env> {
       save: (envelope) => node().savePermit(envelope),
     };
     const account: AccountPort = {
+      outputKeyStands: (jobId) => node().outputKeyStands(jobId),
       async storeOutputKey(jobId, user, key) {
         const reply = await node().storeOutputKey(jobId, user, key);
         if (reply.state !== "failed") return reply;

@@ -4,6 +4,8 @@
  * armed before anything else, because a fired alarm is spent; a cron tick revives a lost one.
  */
 import { DurableObject } from "cloudflare:workers";
+import type { ActionRequest } from "../../core/chain/actions.ts";
+import { TransactionQueue } from "../../core/chain/queue.ts";
 import { type Failure, toFailure } from "../../core/errors.ts";
 import type { EncryptedOutputKey } from "../../core/executor/executor.ts";
 import { failpoint } from "../../core/failpoint.ts";
@@ -32,12 +34,13 @@ import { retentionDuty } from "./node/duties/retention.ts";
 import { reviveDuty } from "./node/duties/revive.ts";
 import { announceHolds, countEnd, endHolds, onProbation, putHold } from "./node/guards.ts";
 import { JobIndex } from "./node/job-index.ts";
+import { type ActionReply, actionRows, startAction } from "./node/operator-actions.ts";
 import { Outbox } from "./node/outbox.ts";
-import { type GrantReply, grantOutputKey } from "./node/output-key-grant.ts";
+import { type GrantReply, grantOutputKey, outputKeyPurpose } from "./node/output-key-grant.ts";
 import { unconfigured } from "./node/refusals.ts";
 import { type NodeSnapshot, nodeSnapshot } from "./node/snapshot.ts";
 import { NodeStore } from "./node/store.ts";
-import { TransactionQueue } from "./node/transaction-queue.ts";
+import { forgetTransactions } from "./node/transaction-retention.ts";
 
 /** The poll's pace is the alarm's pace. */
 const ALARM_MS = DEFAULT_INTERVALS.poll;
@@ -116,6 +119,11 @@ export class Node extends DurableObject<Env> {
     return context === null ? null : { node: context.signer.address, models: modelList(context) };
   }
 
+  /** Whether this node ever took the job on, as far as its index goes back. */
+  async knowsJob(jobId: string): Promise<boolean> {
+    return this.#jobs.has(jobId);
+  }
+
   poll(): Promise<CommandReply> {
     return this.#command("poll");
   }
@@ -154,6 +162,27 @@ export class Node extends DurableObject<Env> {
     });
   }
 
+  /** What the operator spends: staking and registration, each id once. It goes on without whoever asked. */
+  async act(address: string, request: ActionRequest): Promise<ActionReply> {
+    await this.introduce(address);
+    const context = this.#open();
+    if (context === null) return { kind: "unavailable", failure: unconfigured() };
+    const reply = await startAction(context, request);
+    if (reply.kind === "taken") {
+      context.schedule.hasten("transactions", Date.now());
+      await this.#arm();
+      this.ctx.waitUntil(this.#doDue());
+    }
+    return reply;
+  }
+
+  /** The transactions of an operator's action as they are now; null where the id is not known here. */
+  async action(address: string, id: string): Promise<ReturnType<typeof actionRows> | null> {
+    await this.introduce(address);
+    const context = this.#open();
+    return context === null || context.transactions.actionRequest(id) === null ? null : actionRows(context, id);
+  }
+
   // What this node's Assignment objects ask of it.
 
   async recordCommitment(entry: GuardEntry): Promise<Result<null, string>> {
@@ -185,6 +214,15 @@ export class Node extends DurableObject<Env> {
     const context = this.#open();
     if (context === null) return { state: "failed", failure: unconfigured() };
     return grantOutputKey(context, { jobId, user, key });
+  }
+
+  /** Whether the chain still has a job's output key; one that it dropped is sent again. */
+  async outputKeyStands(jobId: string): Promise<boolean> {
+    const context = this.#open();
+    if (context === null) throw new Error("the node's settings are at fault");
+    const stands = await context.transactions.stands(outputKeyPurpose(jobId));
+    if (!stands) this.ctx.waitUntil(context.transactions.run().catch(() => undefined));
+    return stands;
   }
 
   /** The serialised, wrapped CoFHE permit, or null. */
@@ -324,16 +362,20 @@ export class Node extends DurableObject<Env> {
     if (configured === null || signer === undefined) return null;
     const kit = createKit(configured.settings, log);
     const outbox = this.#outbox;
-    const transactions = new TransactionQueue(this.ctx.storage.sql, {
+    const { sql } = this.ctx.storage;
+    const transactions = new TransactionQueue(sql, {
       client: kit.chain,
       signer,
       clock: kit.clock,
       log: kit.log,
-      onChange: ({ createdAtMs, updatedAtMs, to, ...row }) =>
+      onChange: ({ createdAtMs, updatedAtMs, to, action, ...row }) => {
         outbox.put(`transaction/${row.purpose}`, {
           kind: "transaction",
           row: { node: signer.address, ...row, destination: to, createdAt: createdAtMs, updatedAt: updatedAtMs },
-        }),
+        });
+        // Stake and registration have changed.
+        if (action !== null && row.state === "confirmed") this.#context?.schedule.hasten("chain", Date.now());
+      },
     });
     const permits = { load: () => this.loadPermit(), save: (envelope: string) => this.savePermit(envelope) };
     this.#context = {
@@ -345,6 +387,7 @@ export class Node extends DurableObject<Env> {
       jobs: this.#jobs,
       outbox,
       transactions,
+      forgetTransactions: (days, limit) => forgetTransactions(sql, kit.clock.now(), days, limit),
       schedule: new DutySchedule({ ...DEFAULT_INTERVALS, known: kit.settings.knownCheckSec * 1000 }),
       live: this.#live,
       canEncryptOutputKey: cofheOf(kit, signer, permits).canEncrypt,

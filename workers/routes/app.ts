@@ -1,7 +1,7 @@
 /**
  * The HTTP surface (docs/operate/api.md). `/healthz`, `/` and the push hint are public; everything else stands behind
- * the admin token, and without one configured that part is closed. Answers carry no secrets; a stranger learns
- * neither which routes exist nor why something failed, and no body of a stranger's is read.
+ * the admin token, spending behind a token of its own, and without one configured that part is closed. Answers carry no
+ * secrets; a stranger learns neither which routes exist nor why something failed, and no body of a stranger's is read.
  */
 import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
@@ -10,17 +10,19 @@ import { VERSION } from "../../core/version.ts";
 import type { Env } from "../env.ts";
 import { wire } from "../wiring.ts";
 import { assignmentRoutes } from "./assignments.ts";
-import { requireAdmin } from "./auth.ts";
+import { requireToken } from "./auth.ts";
 import { limitBody } from "./body.ts";
 import { dutyRoutes } from "./duties.ts";
+import { eventRoutes } from "./events.ts";
 import { frontPage } from "./front-page.ts";
 import { GUARD_MAX_BYTES, guardRoutes } from "./guard.ts";
 import { hintRoute } from "./hint.ts";
 import { createLimiter, type Limiter, limitRequests } from "./rate-limit.ts";
 import { statusRoutes } from "./status.ts";
+import { transactionRoutes } from "./transactions.ts";
 
-/** `isAdmin` is set once the request has shown the admin token. */
-export type App = { Bindings: Env; Variables: { isAdmin?: true } };
+/** Set once the request has shown the admin token, or the spend token; one that showed neither gets no further. */
+export type App = { Bindings: Env; Variables: { isAdmin?: true; maySpend?: true } };
 
 /** No request of ours carries more than a few ids; a guard file is the one large body. */
 const BODY_MAX_BYTES = 64 * 1024;
@@ -61,7 +63,7 @@ export function createApp(limiter: Limiter = createLimiter(Date.now)): Hono<App>
   app.get("/", frontPage);
   app.route("/internal", hintRoute());
 
-  app.use("/api/*", requireAdmin(limiter));
+  app.use("/api/*", requireToken(limiter));
   app.use(
     "/api/*",
     limitBody((c) => (c.req.path === "/api/guard" ? GUARD_MAX_BYTES : BODY_MAX_BYTES)),
@@ -69,14 +71,16 @@ export function createApp(limiter: Limiter = createLimiter(Date.now)): Hono<App>
   app.route("/api", statusRoutes());
   app.route("/api", assignmentRoutes());
   app.route("/api", dutyRoutes());
+  app.route("/api", eventRoutes());
   app.route("/api", guardRoutes());
+  app.route("/api", transactionRoutes());
 
   app.notFound((c) => c.json({ error: "not found" }, 404));
   app.onError((error, c) => {
     const { code, message, hint } = toFailure(error);
     const path = c.req.path.slice(0, PATH_SHOWN);
     wire(c.env).log("error", "http.failed", { path, code, reason: message });
-    if (c.get("isAdmin") !== true) return c.json({ error: "internal error" }, 500);
+    if (c.get("isAdmin") !== true && c.get("maySpend") !== true) return c.json({ error: "internal error" }, 500);
     return c.json({ error: { code, message, hint } }, code === "history-unavailable" ? 503 : 500);
   });
   return app;

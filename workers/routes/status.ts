@@ -1,18 +1,12 @@
-/** Status, settings, models, earnings and transactions, each for all nodes or the one that `?node=` names. */
-import { desc, inArray } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+/** Status, settings, models and earnings, each for all nodes or the one that `?node=` names. */
 import { Hono } from "hono";
 import { fetchStats } from "../../core/payment/client.ts";
 import { systemClock } from "../../core/ports.ts";
 import { settingsReport } from "../../core/settings/settings.ts";
 import { VERSION } from "../../core/version.ts";
-import { withSchema } from "../adapters/history.ts";
-import { transactions } from "../adapters/schema.ts";
 import { platformFetch, wire } from "../wiring.ts";
 import type { App } from "./app.ts";
 import { chosenNodes, nodeObject, notOurs } from "./nodes.ts";
-
-const TRANSACTIONS_SHOWN = 200;
 
 export function statusRoutes(): Hono<App> {
   return new Hono<App>()
@@ -57,21 +51,5 @@ export function statusRoutes(): Hono<App> {
         }),
       );
       return c.json({ nodes });
-    })
-    .get("/transactions", async (c) => {
-      const addresses = chosenNodes(c, c.req.query("node"));
-      if (addresses === null) return notOurs(c);
-      const { DB } = c.env;
-      // Unnamed, also those of nodes that this deployment no longer has.
-      const only = c.req.query("node") ? inArray(transactions.node, addresses) : undefined;
-      const rows = await withSchema(DB, () =>
-        drizzle(DB)
-          .select()
-          .from(transactions)
-          .where(only)
-          .orderBy(desc(transactions.createdAt))
-          .limit(TRANSACTIONS_SHOWN),
-      );
-      return c.json({ transactions: rows });
     });
 }

@@ -17,6 +17,8 @@ export interface StorageHooks {
 interface Prepared {
   statement: StatementSync;
   reads: boolean;
+  /** SQLite gives the last change's count after a definition, which changes no row. */
+  defines: boolean;
 }
 
 export class SimStorage {
@@ -98,14 +100,17 @@ export class SimStorage {
   }
 
   #exec(sql: string, bindings: Value[]) {
-    const { statement, reads } = this.#prepared(sql);
+    const { statement, reads, defines } = this.#prepared(sql);
     const values = bindings.map(
       (value): SQLInputValue => (value instanceof ArrayBuffer ? new Uint8Array(value) : value),
     );
     let rows: Record<string, Value>[] = [];
     let rowsWritten = 0;
     if (reads) rows = statement.all(...values).map(plain);
-    else rowsWritten = Number(statement.run(...values).changes);
+    else {
+      const { changes } = statement.run(...values);
+      rowsWritten = defines ? 0 : Number(changes);
+    }
     if (!reads) this.#version += 1;
     return {
       rowsWritten,
@@ -122,7 +127,8 @@ export class SimStorage {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
     const statement = this.#db.prepare(sql);
-    const prepared = { statement, reads: statement.columns().length > 0 };
+    const defines = /^\s*(CREATE|ALTER|DROP)\b/i.test(sql);
+    const prepared = { statement, reads: statement.columns().length > 0, defines };
     // A change of the schema would leave the others with columns that are no more.
     if (/^\s*(CREATE|ALTER|DROP)/i.test(sql)) this.#statements.clear();
     else this.#statements.set(sql, prepared);

@@ -1,4 +1,5 @@
 /** What the Node object's duties share: its durable parts, its clients, and what it remembers only while awake. */
+import type { TransactionQueue } from "../../../core/chain/queue.ts";
 import type { IclClient } from "../../../core/icl/client.ts";
 import type { BackendName } from "../../../core/inference/backend.ts";
 import type { DutySchedule } from "../../../core/node/duties.ts";
@@ -10,7 +11,6 @@ import type { Kit } from "../../wiring.ts";
 import type { JobIndex } from "./job-index.ts";
 import type { Outbox } from "./outbox.ts";
 import type { NodeStore } from "./store.ts";
-import type { TransactionQueue } from "./transaction-queue.ts";
 
 /** Lost on eviction, and rebuilt by doing every duty once. */
 export interface LiveState {
@@ -73,6 +73,8 @@ export interface NodeContext {
   jobs: JobIndex;
   outbox: Outbox;
   transactions: TransactionQueue;
+  /** Forgets finished ones that nobody can ask for again. */
+  forgetTransactions: (days: number, limit: number) => void;
   schedule: DutySchedule;
   live: LiveState;
   /** Whether this deployment can encrypt a leader's output key on this chain. */

@@ -3,12 +3,12 @@
  * happens in between. Waits a while for the receipt and otherwise says "pending": the Assignment asks again.
  */
 import { storeKeyCall } from "../../../core/chain/calls.ts";
+import type { TransactionRow } from "../../../core/chain/queue.ts";
 import { outputKeyStoreJobId } from "../../../core/crypto/output-key-id.ts";
 import type { Failure } from "../../../core/errors.ts";
 import type { EncryptedOutputKey } from "../../../core/executor/executor.ts";
 import type { NodeContext } from "./context.ts";
 import { unconfigured } from "./refusals.ts";
-import type { TransactionRow } from "./transaction-queue.ts";
 
 export type GrantReply =
   | { state: "confirmed"; hash: string }
@@ -26,13 +26,18 @@ export interface Grant {
   key: EncryptedOutputKey;
 }
 
+/** The one transaction that a job's output key ever gets. */
+export function outputKeyPurpose(jobId: string): string {
+  return `output-key:${jobId}`;
+}
+
 export async function grantOutputKey(context: NodeContext, grant: Grant): Promise<GrantReply> {
   const { transactions, kit } = context;
   const contract = kit.settings.contracts.promptKeyStore;
   if (contract === undefined) return { state: "failed", failure: unconfigured() };
   const { jobId, user, key } = grant;
   const call = storeKeyCall(contract, {
-    purpose: `output-key:${jobId}`,
+    purpose: outputKeyPurpose(jobId),
     storeJobId: outputKeyStoreJobId(jobId),
     high: key.high,
     low: key.low,

@@ -18,6 +18,7 @@ export interface NodeSnapshot {
   /** Services that failed lately. */
   dependencies: (Breaker & { name: string })[];
   executor: string;
+  attestationBackend: string;
   tier: number | null;
   certificate: { certHash: string; expiresAtSec: number; secondsLeft: number } | null;
   lastPollAtMs: number | null;
@@ -61,6 +62,7 @@ export function nodeSnapshot(context: NodeContext): NodeSnapshot {
     },
     dependencies: Object.entries(store.get("breakers") ?? {}).map(([name, breaker]) => ({ name, ...breaker })),
     executor: kit.settings.executor,
+    attestationBackend: kit.settings.attestation.backend,
     tier: certificate?.tier ?? null,
     certificate:
       certificate === null

@@ -10,13 +10,18 @@ import { pauseOnFailures } from "../guards.ts";
 
 /** A heartbeat that failed or reverted is tried again at the next look after this. */
 const RETRY_AFTER_MS = 3_000_000;
+/** A million gwei: an RPC node that says more errs, and must not keep the node from leading for an hour. */
+const GAS_PRICE_MAX_WEI = 10n ** 15n;
 
 export async function chainDuty(context: NodeContext): Promise<void> {
   const { kit, signer, store, transactions } = context;
   const { contracts } = kit.settings;
   const [view, gasPriceWei] = await Promise.all([
     readNodeView(kit.chain, contracts, signer.address),
-    kit.chain.getGasPrice().catch(() => null),
+    kit.chain.getGasPrice().then(
+      (wei) => (wei > GAS_PRICE_MAX_WEI ? null : wei),
+      () => null,
+    ),
   ]);
   const nowMs = kit.clock.now();
   const before = store.get("chain");

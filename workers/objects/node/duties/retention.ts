@@ -5,8 +5,8 @@ import type { NodeContext } from "../context.ts";
 /** A busy node writes some 700 rows an hour; D1's free plan allows 100,000 a day, and this is a quarter of it at most. */
 const ROWS_AT_ONCE = 1_000;
 
-export async function retentionDuty({ env, kit, transactions }: NodeContext): Promise<void> {
+export async function retentionDuty({ env, kit, forgetTransactions }: NodeContext): Promise<void> {
   const { historyDays } = kit.settings.retention;
-  transactions.forgetFinished(historyDays, ROWS_AT_ONCE);
+  forgetTransactions(historyDays, ROWS_AT_ONCE);
   await pruneHistory(env.DB, kit.clock.now(), historyDays, ROWS_AT_ONCE);
 }

@@ -1,0 +1,35 @@
+/** `balance`: the account's ETH, for gas, and BLIND. */
+import type { Command } from "commander";
+import { readNodeView } from "../../core/chain/reads.ts";
+import { accountOf, localChain } from "../chain/local-chain.ts";
+import { type CommonOptions, contextFor, defineCommand, withOptions } from "../command.ts";
+import { blind, eth, explorerLink } from "../format.ts";
+
+export function balanceCommand(): Command {
+  const command = defineCommand("balance", "Show the account's ETH and BLIND", [
+    "balance",
+    "balance --node 0x1234… --json",
+  ]);
+  return withOptions(command, "json", "node", "envFile").action(async (options: CommonOptions) => {
+    const { io, env } = contextFor(options);
+    const account = await accountOf(env, options.node);
+    const { client, settings } = await localChain(env);
+    const { ethWei, blindWei, stake } = await readNodeView(client, settings.contracts, account);
+    if (options.json === true) {
+      const amount = (value: bigint | null | undefined) =>
+        value === null || value === undefined ? null : String(value);
+      return io.json({
+        node: account,
+        ethWei: String(ethWei),
+        blindWei: amount(blindWei),
+        stakedWei: amount(stake?.staked),
+      });
+    }
+    io.print(io.paint("bold", account));
+    io.print(`  ETH    ${eth(ethWei)}${ethWei === 0n ? io.paint("yellow", "  none for gas") : ""}`);
+    io.print(`  BLIND  ${blindWei === null ? "unknown: BLF_TOKEN_ADDRESS is not set" : blind(blindWei)}`);
+    if (stake !== null) io.print(`  staked ${blind(stake.staked)}`);
+    const link = explorerLink(settings.cofhe.chainId, "address", account);
+    if (link !== null) io.print(`  ${link}`);
+  });
+}

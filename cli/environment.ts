@@ -1,0 +1,130 @@
+/**
+ * The settings a command works with: the process's environment, then the settings file (`.env` in BLF_CONFIG_DIR or here),
+ * then the secrets beside the keystore. The keystore and the secrets are opened only when a command needs them, with
+ * BLF_KEY_PASSWORD or by asking. Texts of secrets stay in `Secret` until they are handed to what needs them.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseEnv } from "node:util";
+import { password as askPassword, isCancel } from "@clack/prompts";
+import type { Hex } from "viem";
+import { Secret } from "../core/secret.ts";
+import { SETTING_NAMES } from "../core/settings/settings.ts";
+import { CliError, usageError } from "./errors.ts";
+import type { Io } from "./io.ts";
+import { redactor } from "./redactor.ts";
+import { openKeystore, readKeystore } from "./wallet/keystore.ts";
+import { openSecrets } from "./wallet/secrets-file.ts";
+
+/** Read by the command alone: nothing for the Worker. */
+export const CLI_SETTINGS = ["BLF_KEY_PASSWORD", "BLF_KEYSTORE", "BLF_CONFIG_DIR", "BLF_NODE_URL"] as const;
+
+export interface Environment {
+  /** Where the settings file, the keystore and the secrets are. */
+  readonly dir: string;
+  readonly envFile: string;
+  readonly keystorePath: string;
+  readonly secretsPath: string;
+  /** A setting of the environment or the settings file; empty counts as absent. */
+  get(name: string): string | undefined;
+  /** What the Worker would be given without opening anything: known settings only. */
+  bindings(): Record<string, string>;
+  /** The same with the secrets and the wallet's key, which are opened for it. */
+  unlocked(): Promise<Record<string, string>>;
+  /** A secret: from the settings, else from the secrets file, which is opened where it is there. */
+  secret(name: string): Promise<Secret | null>;
+  /** The wallet: BLF_PRIVATE_KEY, else the keystore. Throws CliError where there is neither. */
+  privateKey(): Promise<Secret<Hex>>;
+}
+
+/** @param envFile the settings file that `--env-file` names. Throws CliError (`usage`) where that is not there */
+export function readEnvironment(io: Io, envFile?: string): Environment {
+  const dir = resolve(process.env.BLF_CONFIG_DIR || ".");
+  const path = envFile === undefined ? join(dir, ".env") : resolve(envFile);
+  if (envFile !== undefined && !existsSync(path)) throw usageError(`--env-file: there is no file ${path}.`);
+  const texts: Record<string, string | undefined> = { ...(existsSync(path) ? readEnvFile(path) : {}), ...process.env };
+  const get = (name: string) => texts[name]?.trim() || undefined;
+  const keystorePath = resolve(dir, get("BLF_KEYSTORE") ?? "keystore.json");
+  const secretsPath = join(dir, "secrets.json");
+
+  // Whatever is read here is blotted out of everything that is printed of others' words.
+  redactor.learn(texts);
+  const password = once(async () => {
+    const given = await passwordOf(io, get("BLF_KEY_PASSWORD"), keystorePath);
+    redactor.learnSecrets(given);
+    return given;
+  });
+  const secrets = once(async (): Promise<Record<string, Secret>> => {
+    const opened = existsSync(secretsPath) ? await openSecrets(secretsPath, await password()) : {};
+    redactor.learnSecrets(...Object.values(opened));
+    return opened;
+  });
+  const stored = once(async () => {
+    const key = await openKeystore(await readKeystore(keystorePath), await password(), keystorePath);
+    redactor.learnSecrets(key);
+    return key;
+  });
+
+  const bindings = () => {
+    const wanted = (name: string) =>
+      (SETTING_NAMES.includes(name) || name.startsWith("BLF_")) && !CLI_SETTINGS.some((own) => own === name);
+    return Object.fromEntries(
+      Object.entries(texts).flatMap(([name, text]) => (text === undefined || !wanted(name) ? [] : [[name, text]])),
+    );
+  };
+  return {
+    dir,
+    envFile: path,
+    keystorePath,
+    secretsPath,
+    get,
+    bindings,
+    async unlocked() {
+      const beside = Object.entries(await secrets()).map(([name, secret]) => [name, secret.reveal()]);
+      const known: Record<string, string> = { ...Object.fromEntries(beside), ...bindings() };
+      if (known.BLF_PRIVATE_KEY || known.BLF_MNEMONIC || !existsSync(keystorePath)) return known;
+      return { ...known, BLF_PRIVATE_KEY: (await stored()).reveal() };
+    },
+    async secret(name) {
+      const given = get(name);
+      return given === undefined ? ((await secrets())[name] ?? null) : new Secret(given);
+    },
+    async privateKey() {
+      const given = get("BLF_PRIVATE_KEY");
+      if (given === undefined) return stored();
+      if (!/^(0x)?[0-9a-fA-F]{64}$/.test(given)) {
+        throw usageError("BLF_PRIVATE_KEY is not one private key of 64 hex digits.", "Set one key, or use a keystore.");
+      }
+      return new Secret<Hex>(`0x${given.replace(/^0x/, "")}`);
+    },
+  };
+}
+
+function readEnvFile(path: string): Record<string, string | undefined> {
+  try {
+    return parseEnv(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw usageError(
+      `The settings file ${path} cannot be read: ${error instanceof Error ? error.message : "unknown"}.`,
+    );
+  }
+}
+
+/** Asks once; also for those that ask while the answer is on its way. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+async function passwordOf(io: Io, given: string | undefined, keystorePath: string): Promise<Secret> {
+  if (given !== undefined) return new Secret(given);
+  if (!io.interactive) {
+    throw usageError(`The password of ${keystorePath} is needed.`, "Set BLF_KEY_PASSWORD, or run this on a terminal.");
+  }
+  const answer = await askPassword({ message: `Password of ${keystorePath}`, output: process.stderr });
+  if (isCancel(answer)) throw new CliError("Stopped. Nothing was done.", { exit: "interrupted" });
+  return new Secret(answer);
+}

@@ -1,0 +1,131 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { spawn } from "@lydell/node-pty";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { Secret } from "../../core/secret.ts";
+import { type FakeNetwork, GROQ_KEY, startFakeNetwork } from "../doctor/fake-network.ts";
+import { ENTRY } from "../run-command.ts";
+import { openKeystore } from "../wallet/keystore.ts";
+import { ETH_ACCOUNT_SAMPLE } from "../wallet/keystore-samples.ts";
+import { openSecrets } from "../wallet/secrets-file.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const ENTER = "\r";
+const DOWN = "\u001b[B";
+const CTRL_C = "\u0003";
+const PASSWORD = "correct horse";
+let network: FakeNetwork;
+let dir: string;
+
+beforeEach(async () => {
+  network = await startFakeNetwork();
+  dir = await mkdtemp(join(tmpdir(), "wizard-"));
+});
+afterEach(async () => {
+  await network.close();
+  await rm(dir, { recursive: true });
+});
+
+/** The command on a terminal of its own; what it shows is searched from where the last find ended. */
+function onTerminal(args: readonly string[], env: Record<string, string> = {}) {
+  const program = spawn(process.execPath, [ENTRY, ...args], {
+    cwd: dir,
+    cols: 200,
+    rows: 60,
+    env: { PATH: process.env.PATH ?? "", HOME: dir, TERM: "xterm", ...env },
+  });
+  let shown = "";
+  let from = 0;
+  let look: () => void = () => undefined;
+  program.onData((chunk) => {
+    shown += chunk;
+    look();
+  });
+  const ended = new Promise<number>((resolve) => program.onExit(({ exitCode }) => resolve(exitCode)));
+  return {
+    ended,
+    screen: () => stripVTControlCharacters(shown),
+    /** Waits for the text, then types. */
+    async at(text: string, ...keys: string[]) {
+      await new Promise<void>((resolve, reject) => {
+        look = () => {
+          const place = stripVTControlCharacters(shown).indexOf(text, from);
+          if (place < 0) return;
+          from = place + text.length;
+          resolve();
+        };
+        void ended.then((code) =>
+          reject(new Error(`ended with ${code} before "${text}":\n${stripVTControlCharacters(shown)}`)),
+        );
+        look();
+      });
+      for (const key of keys) program.write(key);
+    },
+  };
+}
+
+it("leads from nothing to a wallet, tested keys and settings, with a typing error on the way, and echoes no secret", async () => {
+  const { BLF_RPC_URL: rpc = "", ...others } = network.settings;
+  const wizard = onTerminal(["init"], others);
+  await wizard.at("TESTNET ONLY");
+  await wizard.at("Which wallet?", DOWN, ENTER);
+  await wizard.at("Private key, 64 hex digits", "12", ENTER);
+  await wizard.at("must be 64 hex digits", ETH_ACCOUNT_SAMPLE.privateKey, ENTER);
+  await wizard.at("0xE6FF69353A16c9A5B139c79F6499D8AD74bFeceb");
+  await wizard.at("A password for the wallet", "short", ENTER);
+  await wizard.at("at least 10 characters", PASSWORD, ENTER);
+  await wizard.at("The same once more", PASSWORD, ENTER);
+  await wizard.at("RPC URL", "https://arb-sepolia.g.alchemy.com/v2/demo", ENTER);
+  await wizard.at("placeholder", "\u0015", rpc, ENTER);
+  await wizard.at("serves chain 421614");
+  await wizard.at("Who answers the prompts?", " ", ENTER);
+  await wizard.at("Groq key", "gsk_wrong-0123456789", ENTER);
+  await wizard.at("Groq answered 401 to the key");
+  await wizard.at("did not work", ENTER);
+  await wizard.at("Groq key", GROQ_KEY, ENTER);
+  await wizard.at("groq:llama-3.3-70b-versatile answers");
+  await wizard.at("Pinata token", ENTER);
+  await wizard.at("serves as a verifier");
+  await wizard.at("Which models?", ENTER);
+  await wizard.at("Where should secrets go?", ENTER);
+  await wizard.at("Write this to", ENTER);
+  await wizard.at("gave the same answer 3 times");
+  expect(await wizard.ended).toBe(0);
+  const key = await openKeystore(await readFile(join(dir, "keystore.json"), "utf8"), new Secret(PASSWORD), "k");
+  expect(key.reveal()).toBe(ETH_ACCOUNT_SAMPLE.privateKey);
+  const secrets = await openSecrets(join(dir, "secrets.json"), new Secret(PASSWORD));
+  expect(secrets.GROQ_API_KEY?.reveal()).toBe(GROQ_KEY);
+  expect(await readFile(join(dir, ".env"), "utf8")).toMatch(/BLF_ROLES=verifier/);
+  for (const secret of [
+    ...Object.values(secrets).map((one) => one.reveal()),
+    PASSWORD,
+    key.reveal().slice(2),
+    "gsk_wrong-0123456789",
+  ]) {
+    expect(wizard.screen()).not.toContain(secret);
+  }
+});
+
+it.each<[string, (wizard: ReturnType<typeof onTerminal>) => Promise<void>]>([
+  ["at the first question", (wizard) => wizard.at("Which wallet?", CTRL_C)],
+  [
+    "at the last one",
+    async (wizard) => {
+      await wizard.at("Which wallet?", ENTER);
+      await wizard.at("is set already", ENTER);
+      await wizard.at("Who answers", ENTER);
+      await wizard.at("Pinata token", ENTER);
+      await wizard.at("Where should secrets go?", ENTER);
+      await wizard.at("Write this to", CTRL_C);
+    },
+  ],
+])("leaves nothing behind after Ctrl-C %s", async (_where, drive) => {
+  const wizard = onTerminal(["init", "--skip-tests"], { ...network.settings, BLF_KEY_PASSWORD: PASSWORD });
+  await drive(wizard);
+  expect(await wizard.ended).toBe(130);
+  expect(wizard.screen()).toContain("Nothing was written");
+  expect(await readdir(dir)).toEqual([]);
+});
