@@ -1,5 +1,5 @@
 /** `devnet`: starts the whole network with its nodes and keeps it up until Ctrl-C, printing what listens where. */
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { devAccount, devPrivateKey, nodeIndex } from "./chain/accounts.ts";
@@ -25,6 +25,10 @@ interface DevnetOptions {
 /** What `--models` means when it is left out: the mock, so that the network works without any key. */
 const DEFAULT_MODELS = ["mock:demo"];
 const NODES_MAX = 16;
+/** Below the state folder: the settings of a node of the operator's own. `ask` finds the network by them. */
+export const OWN_NODE = "my-node";
+/** Known to everyone, like every key of the devnet. */
+const OWN_STORAGE_KEY = "5".repeat(64);
 
 export function devnetCommand(finish: (code: number) => void): Command {
   return new Command("devnet")
@@ -72,9 +76,10 @@ async function runDevnet(options: DevnetOptions): Promise<number> {
         network,
         nodes.map((node) => node.address),
       );
-      const envFile = join(stateDir, "node.env");
-      await writeFile(envFile, environmentFile(network, nodes.length), { mode: 0o600 });
-      const told = options.json === true ? JSON.stringify(summary(network, nodes)) : overview(network, nodes, envFile);
+      const ownNode = join(stateDir, OWN_NODE);
+      await mkdir(ownNode, { recursive: true });
+      await writeFile(join(ownNode, ".env"), environmentFile(network, nodes.length), { mode: 0o600 });
+      const told = options.json === true ? JSON.stringify(summary(network, nodes)) : overview(network, nodes, ownNode);
       process.stdout.write(`${told}\n`);
     }
     await stop.requested;
@@ -132,8 +137,8 @@ function summary(network: LocalNetwork, nodes: readonly EdgeNode[]) {
   };
 }
 
-function overview(network: LocalNetwork, nodes: readonly EdgeNode[], envFile: string): string {
-  const file = relative(process.cwd(), envFile) || envFile;
+function overview(network: LocalNetwork, nodes: readonly EdgeNode[], ownNode: string): string {
+  const folder = relative(process.cwd(), ownNode) || ownNode;
   const row = (name: string, value: string) => `  ${name.padEnd(18)}${value}`;
   return [
     "The local network is up (TESTNET SOFTWARE: its keys are known to everyone). Ctrl-C stops it.",
@@ -149,8 +154,13 @@ function overview(network: LocalNetwork, nodes: readonly EdgeNode[], envFile: st
     ),
     ...(nodes.length === 0 ? ["  none"] : []),
     "",
-    "Run a node of your own against it:",
-    `  npx blindference-edge run --port 0 --env-file ${file}`,
+    "Run a node of your own against it, in another terminal:",
+    `  export BLF_CONFIG_DIR=${folder}`,
+    "  npx blindference-edge staking stake",
+    `  npx blindference-edge run --state ${join(folder, "state")}`,
+    "",
+    "Be a user, in a third:",
+    "  npx blindference-edge ask",
   ].join("\n");
 }
 
@@ -161,7 +171,9 @@ function environmentFile(network: LocalNetwork, taken: number): string {
     ...network.env,
     BLF_PRIVATE_KEY: spare?.privateKey ?? "",
     BLF_MODELS: DEFAULT_MODELS.join(","),
+    BLF_STORAGE_KEY: OWN_STORAGE_KEY,
     BLF_ADMIN_TOKEN: "devnet-admin-token",
+    BLF_SPEND_TOKEN: "devnet-spend-token",
   };
   return `${Object.entries(settings)
     .map(([name, value]) => `${name}=${value}`)

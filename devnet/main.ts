@@ -1,5 +1,5 @@
 /**
- * The devnet's program: `devnet` keeps a whole network up, `demo` sends one job through one. The network's own keys are
+ * The devnet's program: `devnet` keeps a whole network up, `ask` sends a job through it, `demo` one through its own. The network's own keys are
  * public, those of the environment are not: they are in no error that is printed.
  */
 import { realpathSync } from "node:fs";
@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { blotter } from "../core/log.ts";
 import { secretsIn } from "../core/settings/secrets.ts";
+import { askCommand } from "./ask.ts";
 import { demoCommand } from "./demo.ts";
 import { devnetCommand } from "./devnet-command.ts";
 
@@ -20,7 +21,8 @@ export async function main(args: string[]): Promise<number> {
     .description("A whole Blindference network on this machine. TESTNET SOFTWARE: its keys are known to everyone.")
     .exitOverride()
     .addCommand(demoCommand(finish))
-    .addCommand(devnetCommand(finish));
+    .addCommand(devnetCommand(finish))
+    .addCommand(askCommand(finish));
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync(args, { from: "user" });
