@@ -2,7 +2,7 @@
  * How a command is put together: its examples are part of its help and of docs/operate/cli.md, its options are the same
  * everywhere, and what it does gets one context instead of reaching for the process.
  */
-import { Command, Option } from "commander";
+import { Command, type HelpContext, InvalidArgumentError, Option } from "commander";
 import { type Environment, readEnvironment } from "./environment.ts";
 import { createIo, type Io } from "./io.ts";
 import { createNodeApi, type NodeApi } from "./node-api.ts";
@@ -22,11 +22,25 @@ export interface Context {
   api: NodeApi;
 }
 
+/** Said after every wrong command line. */
+const HINT = "(add --help for the command's options and examples)";
 const EXAMPLES = new WeakMap<Command, readonly string[]>();
+
+/** Asked for nothing, a command that has others under it shows its help, as `gh` does: that is no error. */
+class EdgeCommand extends Command {
+  override help(context?: HelpContext | ((text: string) => string)): never {
+    return super.help(typeof context === "function" ? undefined : { ...context, error: false });
+  }
+}
+
+/** The command of all commands. */
+export function defineProgram(name: string, description: string): Command {
+  return new EdgeCommand(name).description(description).showHelpAfterError(HINT);
+}
 
 /** @param examples command lines without `blindference-edge`, at least one; a ` # comment` may follow */
 export function defineCommand(name: string, description: string, examples: readonly string[]): Command {
-  const command = new Command(name).description(description).showHelpAfterError(true);
+  const command = defineProgram(name, description);
   EXAMPLES.set(command, examples);
   const lines = examples.map((line) => `  $ blindference-edge ${line}`);
   return command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
@@ -47,6 +61,15 @@ const COMMON = {
 export function withOptions(command: Command, ...names: (keyof typeof COMMON)[]): Command {
   for (const name of names) command.addOption(COMMON[name]);
   return command;
+}
+
+/** Reads an option's value; commander says which option it was. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) throw new InvalidArgumentError(`must be ${min} to ${max}.`);
+    return value;
+  };
 }
 
 /** The context of one run of a command. */

@@ -6,14 +6,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { password as askPassword, isCancel } from "@clack/prompts";
 import type { Hex } from "viem";
 import { Secret } from "../core/secret.ts";
 import { SETTING_NAMES } from "../core/settings/settings.ts";
-import { CliError, usageError } from "./errors.ts";
+import { usageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { redactor } from "./redactor.ts";
 import { openKeystore, readKeystore } from "./wallet/keystore.ts";
+import { passwordOf } from "./wallet/password.ts";
 import { openSecrets } from "./wallet/secrets-file.ts";
 
 /** Read by the command alone: nothing for the Worker. */
@@ -35,17 +35,27 @@ export interface Environment {
   secret(name: string): Promise<Secret | null>;
   /** The wallet: BLF_PRIVATE_KEY, else the keystore. Throws CliError where there is neither. */
   privateKey(): Promise<Secret<Hex>>;
+  /** The keystore's key, whatever BLF_PRIVATE_KEY says. Throws CliError where there is no keystore, or it stays closed. */
+  keystoreKey(): Promise<Secret<Hex>>;
+}
+
+/** The names of the files in a folder that is a node's. */
+export function filesIn(dir: string, keystore = "keystore.json") {
+  return {
+    envFile: join(dir, ".env"),
+    keystorePath: resolve(dir, keystore),
+    secretsPath: join(dir, "secrets.json"),
+  };
 }
 
 /** @param envFile the settings file that `--env-file` names. Throws CliError (`usage`) where that is not there */
 export function readEnvironment(io: Io, envFile?: string): Environment {
   const dir = resolve(process.env.BLF_CONFIG_DIR || ".");
-  const path = envFile === undefined ? join(dir, ".env") : resolve(envFile);
+  const path = envFile === undefined ? filesIn(dir).envFile : resolve(envFile);
   if (envFile !== undefined && !existsSync(path)) throw usageError(`--env-file: there is no file ${path}.`);
   const texts: Record<string, string | undefined> = { ...(existsSync(path) ? readEnvFile(path) : {}), ...process.env };
   const get = (name: string) => texts[name]?.trim() || undefined;
-  const keystorePath = resolve(dir, get("BLF_KEYSTORE") ?? "keystore.json");
-  const secretsPath = join(dir, "secrets.json");
+  const { keystorePath, secretsPath } = filesIn(dir, get("BLF_KEYSTORE"));
 
   // Whatever is read here is blotted out of everything that is printed of others' words.
   redactor.learn(texts);
@@ -59,7 +69,7 @@ export function readEnvironment(io: Io, envFile?: string): Environment {
     redactor.learnSecrets(...Object.values(opened));
     return opened;
   });
-  const stored = once(async () => {
+  const keystoreKey = once(async () => {
     const key = await openKeystore(await readKeystore(keystorePath), await password(), keystorePath);
     redactor.learnSecrets(key);
     return key;
@@ -69,7 +79,7 @@ export function readEnvironment(io: Io, envFile?: string): Environment {
     const wanted = (name: string) =>
       (SETTING_NAMES.includes(name) || name.startsWith("BLF_")) && !CLI_SETTINGS.some((own) => own === name);
     return Object.fromEntries(
-      Object.entries(texts).flatMap(([name, text]) => (text === undefined || !wanted(name) ? [] : [[name, text]])),
+      Object.entries(texts).flatMap(([name, text]) => (text?.trim() && wanted(name) ? [[name, text]] : [])),
     );
   };
   return {
@@ -79,11 +89,12 @@ export function readEnvironment(io: Io, envFile?: string): Environment {
     secretsPath,
     get,
     bindings,
+    keystoreKey,
     async unlocked() {
       const beside = Object.entries(await secrets()).map(([name, secret]) => [name, secret.reveal()]);
       const known: Record<string, string> = { ...Object.fromEntries(beside), ...bindings() };
       if (known.BLF_PRIVATE_KEY || known.BLF_MNEMONIC || !existsSync(keystorePath)) return known;
-      return { ...known, BLF_PRIVATE_KEY: (await stored()).reveal() };
+      return { ...known, BLF_PRIVATE_KEY: (await keystoreKey()).reveal() };
     },
     async secret(name) {
       const given = get(name);
@@ -91,7 +102,7 @@ export function readEnvironment(io: Io, envFile?: string): Environment {
     },
     async privateKey() {
       const given = get("BLF_PRIVATE_KEY");
-      if (given === undefined) return stored();
+      if (given === undefined) return keystoreKey();
       if (!/^(0x)?[0-9a-fA-F]{64}$/.test(given)) {
         throw usageError("BLF_PRIVATE_KEY is not one private key of 64 hex digits.", "Set one key, or use a keystore.");
       }
@@ -117,14 +128,4 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
     made ??= make();
     return made;
   };
-}
-
-async function passwordOf(io: Io, given: string | undefined, keystorePath: string): Promise<Secret> {
-  if (given !== undefined) return new Secret(given);
-  if (!io.interactive) {
-    throw usageError(`The password of ${keystorePath} is needed.`, "Set BLF_KEY_PASSWORD, or run this on a terminal.");
-  }
-  const answer = await askPassword({ message: `Password of ${keystorePath}`, output: process.stderr });
-  if (isCancel(answer)) throw new CliError("Stopped. Nothing was done.", { exit: "interrupted" });
-  return new Secret(answer);
 }

@@ -27,6 +27,16 @@ export function usageError(message: string, fix?: string): CliError {
   return new CliError(message, { exit: "usage", ...(fix === undefined ? {} : { fix }) });
 }
 
+/** Ctrl-C at a question: whatever was asked, nothing has been done by then. */
+export function stopped(): CliError {
+  return new CliError("Stopped. Nothing was done.", { exit: "interrupted" });
+}
+
+/** What the system calls an error: `ENOENT`; undefined where it is none of the system's. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
 /** What a part of the node could not do, as the operator reads it. */
 export function nodeFailure(error: NodeError): CliError {
   const exit = error.code === "settings" ? "usage" : error.retry === "later" ? "unreachable" : "failed";

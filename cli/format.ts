@@ -1,26 +1,18 @@
 /** Times, amounts and links in the words that every command uses. Unknown is said as such, never as 0. */
+import { formatEther } from "viem";
+import { inWords } from "../core/chain/duration.ts";
+
 const EXPLORER = "https://sepolia.arbiscan.io";
 const ARBITRUM_SEPOLIA = 421_614;
+/** Gas for a transaction shows in them. */
+const ETH_DECIMALS = 6;
 
-/** A span in the two largest units that matter: `3 d 4 h`, `2 min 5 s`, `0 s`. */
+/** A span in words: `3 days 4 hours`; nothing is shorter than 0. */
 export function duration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  const parts = [
-    [Math.floor(seconds / 86_400), "d"],
-    [Math.floor(seconds / 3_600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "min"],
-    [seconds % 60, "s"],
-  ] as const;
-  const first = parts.findIndex(([count]) => count > 0);
-  if (first === -1) return "0 s";
-  return parts
-    .slice(first, first + 2)
-    .filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count} ${unit}`)
-    .join(" ");
+  return inWords(Math.max(0, Math.round(ms / 1000)));
 }
 
-/** `12 s ago`; `never` for null. */
+/** `12 seconds ago`; `never` for null. */
 export function ago(atMs: number | null, nowMs: number = Date.now()): string {
   return atMs === null ? "never" : `${duration(nowMs - atMs)} ago`;
 }
@@ -30,22 +22,12 @@ export function moment(atMs: number | null | undefined): string {
   return atMs === null || atMs === undefined ? "–" : new Date(atMs).toISOString().replace("T", " ").slice(0, 19);
 }
 
-/** BLIND, of 10^-18, with as many decimals as there are, thousands parted: `1,000.5`. */
-export function blind(units: bigint): string {
-  return amount(units, 6);
-}
-
-export function eth(wei: bigint): string {
-  return amount(wei, 6);
-}
-
-/** Rounded down, so that nothing shows as more than there is. */
-function amount(units: bigint, decimals: number): string {
-  const negative = units < 0n;
-  const absolute = negative ? -units : units;
-  const whole = (absolute / 10n ** 18n).toString().replace(/\B(?=(\d{3})+$)/g, ",");
-  const fraction = (absolute % 10n ** 18n).toString().padStart(18, "0").slice(0, decimals).replace(/0+$/, "");
-  return `${negative ? "-" : ""}${whole}${fraction === "" ? "" : `.${fraction}`}`;
+/** `0.123456 ETH`, rounded down, so that nothing shows as more than there is. */
+export function formatEth(wei: bigint): string {
+  if (wei > 0n && wei < 10n ** BigInt(18 - ETH_DECIMALS)) return "less than 0.000001 ETH";
+  const [whole, fraction = ""] = formatEther(wei).split(".");
+  const shown = fraction.slice(0, ETH_DECIMALS).replace(/0+$/, "");
+  return `${whole}${shown === "" ? "" : `.${shown}`} ETH`;
 }
 
 /** `0x1234…abcd`. */

@@ -4,7 +4,7 @@
  */
 import { stripVTControlCharacters, styleText } from "node:util";
 import { confirm, isCancel } from "@clack/prompts";
-import { CliError } from "./errors.ts";
+import { CliError, stopped } from "./errors.ts";
 
 type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
 
@@ -30,7 +30,8 @@ export interface Io {
 export function createIo(): Io {
   const terminal = process.stdout.isTTY === true;
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true && process.env.CI === undefined;
-  const note = (line: string) => void process.stderr.write(`${line}\n`);
+  const plainNotes = process.stderr.isTTY !== true;
+  const note = (line: string) => void process.stderr.write(`${plainNotes ? stripVTControlCharacters(line) : line}\n`);
   const print = (line = "") => void process.stdout.write(`${line}\n`);
   return {
     terminal,
@@ -54,7 +55,7 @@ export function createIo(): Io {
         });
       }
       const answer = await confirm({ message: question, output: process.stderr });
-      if (isCancel(answer)) throw new CliError("Stopped. Nothing was done.", { exit: "interrupted" });
+      if (isCancel(answer)) throw stopped();
       if (!answer) throw new CliError("Nothing was done.", { exit: "refused" });
     },
   };

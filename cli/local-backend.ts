@@ -6,8 +6,8 @@ import type { Backend } from "../core/inference/backend.ts";
 import { createModelRegistry } from "../core/inference/registry.ts";
 import { systemClock } from "../core/ports.ts";
 import { backendOf } from "../core/settings/model.ts";
-import { readLeniently } from "./doctor/lenient-settings.ts";
 import { usageError } from "./errors.ts";
+import { readLeniently } from "./lenient-settings.ts";
 
 export interface ChosenModel {
   model: string;

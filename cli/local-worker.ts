@@ -6,7 +6,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import type { Miniflare } from "miniflare";
 import { openFrontDoor } from "./front-door.ts";
 
 /** As in wrangler.toml; a test keeps the two equal. */
@@ -75,6 +75,8 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
 }
 
 async function createMiniflare(options: LocalWorkerOptions): Promise<Miniflare> {
+  // As late as this: it takes most of a second to load, and only `run` needs it.
+  const { convertV4MiniflareOptions, Log, LogLevel, Miniflare } = await import("miniflare");
   const temp = join(options.stateDir, TEMP);
   // What a node that was killed left behind.
   await rm(temp, { recursive: true, force: true });

@@ -9,6 +9,8 @@ import { systemClock } from "../core/ports.ts";
 import { isLoopback, readUrl } from "../core/settings/url.ts";
 import type { Environment } from "./environment.ts";
 import { CliError, usageError } from "./errors.ts";
+import type { ExitReason } from "./exit-codes.ts";
+import { parseJson } from "./parse-json.ts";
 
 export const LOCAL_URL = "http://127.0.0.1:8787";
 const TIMEOUT_MS = 30_000;
@@ -46,7 +48,10 @@ const health = z.object({
 });
 
 /** Throws CliError (`usage`) for an address that cannot be a node's. */
-export function createNodeApi(env: Environment, options: { url?: string; node?: string }): NodeApi {
+export function createNodeApi(
+  env: Pick<Environment, "get" | "secret">,
+  options: { url?: string; node?: string },
+): NodeApi {
   const { url, chosenBy } = addressOfNode(env, options.url);
   const ask = (request: Request) =>
     requestText(fetch, systemClock, request, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES }).catch((error: unknown) => {
@@ -57,6 +62,7 @@ export function createNodeApi(env: Environment, options: { url?: string; node?: 
             ? "Start one with `blindference-edge run`, or name a deployed one with --url or BLF_NODE_URL."
             : `Check ${chosenBy}, and that the node runs there.`,
         exit: "unreachable",
+        cause: error,
       });
     });
   const call = async <T>(path: string, shape: z.ZodType<T>, init: RequestInit, token: "admin" | "spend") => {
@@ -74,7 +80,7 @@ export function createNodeApi(env: Environment, options: { url?: string; node?: 
     // A command that a node could not carry out answers 502 with its reasons, which the caller shows.
     const understood = status < 300 || status === 409 || status === 502 ? shape.safeParse(answer) : null;
     if (understood?.success) return understood.data;
-    throw refusalOf(url, status, name, answer);
+    throw status < 300 ? notUnderstood(url) : refusalOf(url, status, name, answer);
   };
   return {
     url,
@@ -99,7 +105,7 @@ export function createNodeApi(env: Environment, options: { url?: string; node?: 
   };
 }
 
-function addressOfNode(env: Environment, option: string | undefined) {
+function addressOfNode(env: Pick<Environment, "get">, option: string | undefined) {
   const set = env.get("BLF_NODE_URL");
   const chosenBy = option !== undefined ? "--url" : set !== undefined ? "BLF_NODE_URL" : "default";
   const text = option ?? set ?? LOCAL_URL;
@@ -118,6 +124,13 @@ function addressOfNode(env: Environment, option: string | undefined) {
   return { url: reading.value, chosenBy } as const;
 }
 
+/** A node lacks no field that a command cannot do without; whatever this is, its version or itself is another. */
+function notUnderstood(url: string): CliError {
+  return new CliError(`What ${url} answers is not what this version understands.`, {
+    fix: `See that ${url} is a Blindference Edge node, and update the older of the two: \`blindference-edge doctor\`.`,
+  });
+}
+
 function refusalOf(url: string, status: number, token: string, answer: unknown): CliError {
   const { error } = errorBody.safeParse(answer).data ?? { error: "an answer that is not a node's" };
   const { message, hint } = typeof error === "string" ? { message: error, hint: undefined } : error;
@@ -127,17 +140,31 @@ function refusalOf(url: string, status: number, token: string, answer: unknown):
       exit: "usage",
     });
   }
-  const exit = status === 422 || status === 409 || status === 403 ? "refused" : status === 400 ? "usage" : "failed";
-  return new CliError(
-    `The node at ${url} answered ${status}: ${message}`,
-    hint === undefined ? { exit } : { fix: hint, exit },
-  );
+  return new CliError(`The node at ${url} answered ${status}: ${message.replace(/\.$/, "")}.`, {
+    fix: hint ?? FIXES[status] ?? "See `blindference-edge logs`, or the node's log on Cloudflare.",
+    exit: EXITS[status] ?? "failed",
+  });
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+const EXITS: Readonly<Record<number, ExitReason>> = {
+  400: "usage",
+  403: "refused",
+  409: "refused",
+  422: "refused",
+  // It may well answer later: for scripts the same as no answer.
+  429: "unreachable",
+  502: "unreachable",
+  503: "unreachable",
+  504: "unreachable",
+};
+/** Where the answer has no hint of its own. */
+const FIXES: Readonly<Record<number, string>> = {
+  400: "Correct what is named there; see --help.",
+  403: "Give the node this setting, then deploy or start it again.",
+  404: "Check the id and --node, and that the address is a Blindference Edge node's.",
+  409: "Look at what is on record first: `blindference-edge status`.",
+  429: "Wait a minute, then run it again.",
+  502: "Wait a minute, then run it again.",
+  503: "Wait a minute, then run it again.",
+  504: "Wait a minute, then run it again.",
+};

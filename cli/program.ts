@@ -1,6 +1,7 @@
 /** All commands of `blindference-edge`, put together: for main.ts to run, and for docs/operate/cli.md to describe. */
-import { Command } from "commander";
+import type { Command } from "commander";
 import { VERSION } from "../core/version.ts";
+import { defineProgram } from "./command.ts";
 import { balanceCommand } from "./commands/balance.ts";
 import { deployCommand } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -11,7 +12,7 @@ import { jobsCommand } from "./commands/jobs.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { modelsCommand } from "./commands/models.ts";
-import { networkCommand } from "./commands/network.ts";
+import { askCommand, demoCommand, devnetCommand } from "./commands/network.ts";
 import { registerCommand } from "./commands/register.ts";
 import { runCommand } from "./commands/run.ts";
 import { stakingCommand } from "./commands/staking.ts";
@@ -19,11 +20,12 @@ import { statusCommand } from "./commands/status.ts";
 import { testDeterminismCommand } from "./commands/test-determinism.ts";
 
 export function createProgram(): Command {
-  const program = new Command("blindference-edge")
-    .description("A Blindference node without a server. TESTNET ONLY: never use keys that hold real funds.")
+  const program = defineProgram(
+    "blindference-edge",
+    "A Blindference node without a server. TESTNET ONLY: never use keys that hold real funds.",
+  )
     .version(VERSION)
-    .option("--debug", "show stack traces")
-    .showHelpAfterError("(add --help for the command's options and examples)");
+    .option("--debug", "show stack traces");
   const groups: [string, Command[]][] = [
     ["Set up:", [initCommand(), doctorCommand(), runCommand(), deployCommand()]],
     [
@@ -42,13 +44,7 @@ export function createProgram(): Command {
     ["Earn:", [stakingCommand(), balanceCommand(), jobsCommand()]],
     ["Models:", [modelsCommand(), testDeterminismCommand()]],
     ["Keys and guards:", [guardCommand(), keysCommand()]],
-    [
-      "Try it without the network:",
-      [
-        networkCommand("devnet", "Start a whole Blindference network on this machine and keep it up"),
-        networkCommand("demo", "Send one encrypted prompt through a local network of three nodes"),
-      ],
-    ],
+    ["Try it without the network:", [devnetCommand(), demoCommand(), askCommand()]],
   ];
   for (const [title, commands] of groups) {
     program.commandsGroup(title);

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-export const ENTRY: string = fileURLToPath(new URL("./test-entry.ts", import.meta.url));
+export const ENTRY: string = fileURLToPath(new URL("./main.ts", import.meta.url));
 
 export interface Ended {
   code: number | null;

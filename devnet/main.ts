@@ -28,7 +28,7 @@ export async function main(args: string[]): Promise<number> {
     await program.parseAsync(args, { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const redact = blotter(secretsIn(process.env));
     process.stderr.write(redact(`${error instanceof Error ? error.message : String(error)}\n`));
     return 1;

@@ -8,9 +8,9 @@ import { type Address, getAddress, isAddress } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 import { type ChainClient, createChainClient } from "../../core/chain/rpc.ts";
 import type { Settings } from "../../core/settings/settings.ts";
-import { readLeniently } from "../doctor/lenient-settings.ts";
 import type { Environment } from "../environment.ts";
 import { usageError } from "../errors.ts";
+import { readLeniently } from "../lenient-settings.ts";
 import { addressOf } from "../wallet/keystore.ts";
 
 export interface LocalChain {

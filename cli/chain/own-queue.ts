@@ -59,7 +59,8 @@ export async function sendFromHere({ env, io }: Context, request: ActionRequest)
   return { node: signer.address, chainId, transactions: await followAction(io, () => look(request.id)) };
 }
 
-function asksTheSame(stored: string | null, { id: _id, ...asked }: ActionRequest): boolean {
+/** Whether what an earlier command was asked for, as the queue has it, is what is asked for now; ids aside. */
+export function asksTheSame(stored: string | null, { id: _id, ...asked }: ActionRequest): boolean {
   if (stored === null) return false;
   const { id: _storedId, ...before } = actionRequest.parse(JSON.parse(stored));
   return JSON.stringify(before) === JSON.stringify(asked);

@@ -1,9 +1,10 @@
 /** `balance`: the account's ETH, for gas, and BLIND. */
 import type { Command } from "commander";
+import { formatBlind } from "../../core/chain/blind.ts";
 import { readNodeView } from "../../core/chain/reads.ts";
 import { accountOf, localChain } from "../chain/local-chain.ts";
 import { type CommonOptions, contextFor, defineCommand, withOptions } from "../command.ts";
-import { blind, eth, explorerLink } from "../format.ts";
+import { explorerLink, formatEth } from "../format.ts";
 
 export function balanceCommand(): Command {
   const command = defineCommand("balance", "Show the account's ETH and BLIND", [
@@ -26,9 +27,9 @@ export function balanceCommand(): Command {
       });
     }
     io.print(io.paint("bold", account));
-    io.print(`  ETH    ${eth(ethWei)}${ethWei === 0n ? io.paint("yellow", "  none for gas") : ""}`);
-    io.print(`  BLIND  ${blindWei === null ? "unknown: BLF_TOKEN_ADDRESS is not set" : blind(blindWei)}`);
-    if (stake !== null) io.print(`  staked ${blind(stake.staked)}`);
+    io.print(`  ${formatEth(ethWei)}${ethWei === 0n ? io.paint("yellow", ": none for gas") : ""}`);
+    io.print(`  ${blindWei === null ? "BLIND unknown: BLF_TOKEN_ADDRESS is not set" : formatBlind(blindWei)}`);
+    if (stake !== null) io.print(`  ${formatBlind(stake.staked)} staked`);
     const link = explorerLink(settings.cofhe.chainId, "address", account);
     if (link !== null) io.print(`  ${link}`);
   });

@@ -88,7 +88,7 @@ export function attestCommand(): Command {
 async function refuseOtherBackend(options: CommonOptions, asked: (typeof BACKENDS)[number]): Promise<void> {
   const { api } = contextFor(options);
   const set = (await api.get("/api/status", statusAnswer)).nodes[0]?.attestationBackend;
-  if (set === undefined || set === asked) return;
+  if (set == null || set === asked) return;
   throw usageError(
     `The node attests by ${set}, not by ${asked}.`,
     `Set BLF_ATTESTATION_BACKEND=${asked} and the tier that goes with it (BLF_TIER), then deploy or start it again.`,
@@ -112,6 +112,6 @@ async function perform(duty: Duty, options: DutyOptions): Promise<void> {
   }
   const [first] = failed;
   if (first === undefined) return;
-  const { message, hint } = first.failure ?? { message: "no reason was given", hint: "See `blindference-edge logs`." };
+  const { message = "no reason was given", hint = "See `blindference-edge logs`." } = first.failure ?? {};
   throw new CliError(`${duty} failed for ${failed.length} of ${answer.nodes.length} nodes: ${message}`, { fix: hint });
 }

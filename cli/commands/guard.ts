@@ -51,12 +51,15 @@ async function importGuard(path: string, options: CommonOptions): Promise<void> 
   const file = await readGuard(path);
   const answer = await api.send(
     "PUT",
-    api.node === undefined ? "/api/guard" : `/api/guard?node=${api.node}`,
+    api.node === undefined ? "/api/guard" : `/api/guard?node=${encodeURIComponent(api.node)}`,
     file,
     guardAnswer,
   );
   if (options.json === true) io.json(answer);
-  else for (const { node, imported, known } of answer.nodes) io.print(`${node}: ${imported} imported, ${known} known`);
+  else
+    for (const { node, imported, known } of answer.nodes) {
+      io.print(`${node}: ${imported ?? "unknown how many"} imported, ${known ?? "unknown how many"} known`);
+    }
   const conflicts = answer.nodes.reduce((sum, node) => sum + node.conflicts.length, 0);
   if (conflicts === 0) return;
   throw new CliError(

@@ -2,14 +2,15 @@
  * `jobs`: the node's own history, joined with what the payment service says. Where the service cannot be reached the last
  * known figures stand with their date, or it says unknown: never 0.
  */
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type * as z from "zod";
-import { type CommonOptions, contextFor, defineCommand, withOptions } from "../command.ts";
+import { type CommonOptions, contextFor, defineCommand, wholeNumber, withOptions } from "../command.ts";
 import { duration, moment, short } from "../format.ts";
 import type { Io } from "../io.ts";
 import { earningsAnswer, jobAnswer, type jobRow, jobsAnswer } from "../node/shapes.ts";
 
 type JobRow = z.infer<typeof jobRow>;
+type Moment = NonNullable<z.infer<typeof jobAnswer>["timeline"]>[number];
 type Earnings = z.infer<typeof earningsAnswer>["nodes"][number];
 
 interface ListOptions extends CommonOptions {
@@ -25,7 +26,7 @@ export function jobsCommand(): Command {
     "jobs list",
     "jobs list --status failed --limit 20",
   ])
-    .option("--limit <count>", "how many, 1 to 200", limit, 20)
+    .option("--limit <count>", "how many, 1 to 200", wholeNumber(1, 200), 20)
     .option("--status <name>", "a state (`failed`) or an outcome (`accepted`)")
     .option("--cursor <text>", "go on where an earlier list ended");
   const show = defineCommand("show", "Show one job: every state with its time, and why it failed", [
@@ -53,14 +54,14 @@ async function listJobs(options: ListOptions): Promise<void> {
     page.assignments.map((job) => [
       moment(job.offeredAt),
       io.terminal ? short(job.jobId) : job.jobId,
-      job.role,
-      job.modelId,
+      job.role ?? "–",
+      job.modelId ?? "–",
       standing(io, job),
-      job.rewardBlind === null ? "–" : `${job.rewardBlind} BLIND`,
+      job.rewardBlind == null ? "–" : `${job.rewardBlind} BLIND`,
       job.failureCode ?? "",
     ]),
   );
-  if (page.nextCursor !== null) io.note(`More: blindference-edge jobs list --cursor '${page.nextCursor}'`);
+  if (page.nextCursor != null) io.note(`More: blindference-edge jobs list --cursor '${page.nextCursor}'`);
 }
 
 async function showJob(id: string, options: CommonOptions): Promise<void> {
@@ -68,35 +69,56 @@ async function showJob(id: string, options: CommonOptions): Promise<void> {
   const job = await api.get(`/api/assignments/${encodeURIComponent(id)}`, jobAnswer);
   if (options.json === true) return io.json(job);
   io.print(io.paint("bold", job.jobId));
-  for (const row of job.rows) {
-    io.print(`${row.node}: ${row.role} for ${row.modelId}, ${standing(io, row)}`);
-    for (const [name, value] of Object.entries(LINKS)) {
-      const found = row[value];
-      if (typeof found === "string") io.print(`  ${io.paint("dim", name.padEnd(18))} ${found}`);
-    }
-    if (row.rewardBlind !== null) io.print(`  ${io.paint("dim", "reward".padEnd(18))} ${row.rewardBlind} BLIND`);
-    if (row.failureCode !== null) {
-      io.print(`  ${io.paint("red", row.failureCode)}: ${row.failureMessage ?? ""}`);
-      io.print(`    fix: ${row.failureHint ?? ""}`);
-    }
+  // Where the history is behind or does not answer, what the objects say stands alone.
+  for (const live of job.jobs ?? []) {
+    if (!job.rows.some(({ node }) => node === live.node)) io.print(headline(live.node, live, live.state));
   }
-  if (job.timeline === null) return io.note("The history does not answer: times are not shown.");
-  let before: number | null = null;
-  for (const { at, type, node } of job.timeline) {
-    const since = before === null ? "" : `+${duration(at - before)}`;
-    io.print(`  ${io.paint("dim", moment(at))}  ${since.padEnd(10)} ${type.padEnd(20)} ${short(node)}`);
-    before = at;
+  for (const row of job.rows) printRow(io, row);
+  if (job.timeline == null) return io.note("The history does not answer: times are not shown.");
+  printTimeline(io, job.timeline);
+}
+
+function headline(
+  node: string | null | undefined,
+  { role, modelId }: Pick<JobRow, "role" | "modelId">,
+  state: string,
+): string {
+  return `${node ?? "a node"}: ${role ?? "a part unknown"} for ${modelId ?? "a model unknown"}, ${state}`;
+}
+
+function printRow(io: Io, row: JobRow): void {
+  io.print(headline(row.node, row, standing(io, row)));
+  const reward = row.rewardBlind == null ? undefined : `${row.rewardBlind} BLIND`;
+  for (const [name, value] of [...LINKS.map(([title, key]) => [title, row[key]]), ["reward", reward]]) {
+    if (typeof value === "string") io.print(`  ${io.paint("dim", String(name).padEnd(18))} ${value}`);
+  }
+  if (row.failureCode == null) return;
+  io.print(`  ${io.paint("red", row.failureCode)}: ${row.failureMessage ?? "no reason was kept"}`);
+  if (row.failureHint != null) io.print(`    fix: ${row.failureHint}`);
+}
+
+function printTimeline(io: Io, timeline: readonly Moment[]): void {
+  const since = timeline.map(({ at }, index) => {
+    const before = timeline[index - 1];
+    return before === undefined ? "" : `+${duration(at - before.at)}`;
+  });
+  const width = Math.max(0, ...since.map((text) => text.length));
+  for (const [index, { at, type, node }] of timeline.entries()) {
+    const whose = node == null ? "" : short(node);
+    io.print(
+      `  ${io.paint("dim", moment(at))}  ${(since[index] ?? "").padEnd(width)}  ${type.padEnd(20)} ${whose}`.trimEnd(),
+    );
   }
 }
 
-const LINKS = {
-  prompt: "promptCid",
-  output: "outputCid",
-  commitment: "commitment",
-  "leader's": "leaderCommitment",
-  verdict: "verdict",
-  transaction: "grantTx",
-} as const;
+const LINKS = [
+  ["prompt", "promptCid"],
+  ["output", "outputCid"],
+  ["commitment", "commitment"],
+  ["leader's", "leaderCommitment"],
+  ["verdict", "verdict"],
+  ["transaction", "grantTx"],
+] as const;
 
 async function showEarnings(options: CommonOptions): Promise<void> {
   const { io, api } = contextFor(options);
@@ -105,18 +127,21 @@ async function showEarnings(options: CommonOptions): Promise<void> {
   for (const node of answer.nodes) {
     io.print(io.paint("bold", node.node));
     io.print(`  ${earned(node)}`);
-    if (node.stats === null) continue;
+    if (node.stats == null) continue;
     const { totalJobs, success, failed, slashed, currentStakeBlind } = node.stats;
-    const rate = totalJobs === 0 ? "–" : `${Math.round((100 * success) / totalJobs)} %`;
-    io.print(`  jobs ${totalJobs}: ${success} accepted (${rate}), ${failed} failed, ${slashed} slashed`);
-    io.print(`  stake ${currentStakeBlind} BLIND, by the payment service`);
+    const rate = totalJobs && success != null ? ` (${Math.round((100 * success) / totalJobs)} %)` : "";
+    const known = (count: number | null | undefined) => count ?? "unknown";
+    io.print(
+      `  jobs ${known(totalJobs)}: ${known(success)} accepted${rate}, ${known(failed)} failed, ${known(slashed)} slashed`,
+    );
+    if (currentStakeBlind != null) io.print(`  stake ${currentStakeBlind} BLIND, by the payment service`);
   }
 }
 
 function earned({ stats, lastKnown }: Earnings): string {
-  if (stats !== null) return `earned ${stats.totalEarnedBlind} BLIND`;
-  if (lastKnown === null) return "earned: unknown, the payment service has never answered this node";
-  return `earned: unknown since ${moment(lastKnown.atMs)} UTC; then ${lastKnown.totalBlind} BLIND for ${lastKnown.jobsCount} jobs`;
+  if (stats != null) return `earned ${stats.totalEarnedBlind} BLIND`;
+  if (lastKnown == null) return "earned: unknown, the payment service has never answered this node";
+  return `earned: unknown since ${moment(lastKnown.atMs)} UTC; then ${lastKnown.totalBlind} BLIND${lastKnown.jobsCount == null ? "" : ` for ${lastKnown.jobsCount} jobs`}`;
 }
 
 async function claimRewards(options: CommonOptions): Promise<void> {
@@ -125,7 +150,7 @@ async function claimRewards(options: CommonOptions): Promise<void> {
     api.get("/api/assignments", jobsAnswer, { status: "accepted", limit: "200" }),
     api.get("/api/earnings", earningsAnswer),
   ]);
-  const unpaid = pending.assignments.filter((job) => job.rewardBlind === null);
+  const unpaid = pending.assignments.filter((job) => job.rewardBlind == null);
   if (options.json === true) {
     return io.json({
       claimable: false,
@@ -141,7 +166,7 @@ async function claimRewards(options: CommonOptions): Promise<void> {
       ? "No accepted job of the latest 200 waits for its reward."
       : `${unpaid.length} accepted jobs of the latest ${pending.assignments.length} have no reward on record yet:`,
   );
-  for (const job of unpaid) io.print(`  ${moment(job.offeredAt)}  ${job.jobId}  ${job.role}`);
+  for (const job of unpaid) io.print(`  ${moment(job.offeredAt)}  ${job.jobId}  ${job.role ?? ""}`.trimEnd());
   for (const node of earnings.nodes) io.print(`${short(node.node)}: ${earned(node)}`);
 }
 
@@ -149,10 +174,4 @@ function standing(io: Io, { state, outcome }: JobRow): string {
   if (state === "failed") return io.paint("red", "failed");
   if (state !== "settled") return io.paint("cyan", state);
   return io.paint(outcome === "accepted" ? "green" : "yellow", outcome ?? "unknown");
-}
-
-function limit(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 200) throw new InvalidArgumentError("must be 1 to 200");
-  return value;
 }

@@ -2,18 +2,18 @@
  * `keys export`: the private key of this machine's keystore, for another wallet. Prints it only with `--confirm` and the
  * password; nothing but the key is on standard output, so that it can go straight into another program.
  */
-import { Command } from "commander";
+import type { Command } from "commander";
 import { type CommonOptions, contextFor, defineCommand, withOptions } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { openKeystore, readKeystore } from "../wallet/keystore.ts";
-import { passwordOf } from "../wallet/password.ts";
 
 interface ExportOptions extends CommonOptions {
   confirm?: boolean;
 }
 
 export function keysCommand(): Command {
-  return new Command("keys").description("The key of this machine's keystore").addCommand(exportCommand());
+  return defineCommand("keys", "The key of this machine's keystore", ["keys export --confirm"]).addCommand(
+    exportCommand(),
+  );
 }
 
 function exportCommand(): Command {
@@ -35,10 +35,7 @@ async function exportKey(options: ExportOptions): Promise<void> {
       },
     );
   }
-  // Read before anything is asked: where there is no keystore, no password is wanted.
-  const text = await readKeystore(env.keystorePath);
-  const password = await passwordOf(io, env.get("BLF_KEY_PASSWORD"), env.keystorePath);
-  const privateKey = await openKeystore(text, password, env.keystorePath);
+  const privateKey = await env.keystoreKey();
   io.note("Keep this key secret, and never use it on a mainnet: whoever has it controls the account.");
   io.print(privateKey.reveal());
 }

@@ -1,7 +1,7 @@
 /** `logs`: the nodes' events as the history has them, and on from there with --follow. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type * as z from "zod";
-import { type CommonOptions, contextFor, defineCommand, withOptions } from "../command.ts";
+import { type CommonOptions, contextFor, defineCommand, wholeNumber, withOptions } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { moment } from "../format.ts";
 import type { Io } from "../io.ts";
@@ -28,7 +28,7 @@ export function logsCommand(): Command {
     "logs --level warn --lines 200",
   ])
     .option("-f, --follow", "go on with what happens, until Ctrl-C")
-    .option("-n, --lines <count>", "how many of the latest events, 1 to 500", count, 50)
+    .option("-n, --lines <count>", "how many of the latest events, 1 to 500", wholeNumber(1, 500), 50)
     .option("--job <id>", "only this job's")
     .addOption(
       new Option("--level <level>", "this and everything more serious").choices(["debug", "info", "warn", "error"]),
@@ -63,23 +63,16 @@ async function logs(options: LogsOptions): Promise<void> {
   }
 }
 
-function line(io: Io, { at, level, type, node, jobId, fields }: Event): string {
+function line(io: Io, { at, level, type, node, jobId, fields = {} }: Event): string {
   const color = level === "error" ? "red" : level === "warn" ? "yellow" : "dim";
   const details = Object.entries(fields)
     .filter(([name, value]) => value !== null && name !== "jobId" && name !== "node")
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  const whose = jobId === null ? node : jobId;
   return [
     io.paint("dim", moment(at)),
-    io.paint(color, level.padEnd(5)),
+    io.paint(color, (level ?? "").padEnd(5)),
     io.paint("bold", type),
-    whose,
+    ...(jobId == null && node == null ? [] : [jobId ?? node]),
     ...details,
   ].join(" ");
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 500) throw new InvalidArgumentError("must be 1 to 500");
-  return value;
 }

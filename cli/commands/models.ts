@@ -2,19 +2,15 @@
  * `models`: what the node serves, one question to one model, and which models the settings name. `add` and `remove` change
  * the settings file of this machine; a node that runs elsewhere takes them with the next deploy.
  */
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { NodeError } from "../../core/errors.ts";
 import { listModels as listServed } from "../../core/inference/openai-completions.ts";
 import { systemClock } from "../../core/ports.ts";
 import { readUrl } from "../../core/settings/url.ts";
 import { type CommonOptions, type Context, contextFor, defineCommand, withOptions } from "../command.ts";
-import { CliError, nodeFailure, usageError } from "../errors.ts";
-import { changeEnv } from "../init/env-file.ts";
+import { changeEnvFile } from "../env-file.ts";
+import { CliError, usageError } from "../errors.ts";
 import { chooseModel } from "../local-backend.ts";
 import { modelsAnswer } from "../node/shapes.ts";
-import { replacePrivate } from "../wallet/private-file.ts";
 
 export function modelsCommand(): Command {
   const list = defineCommand("list", "List the models, what runs each, and whether the node serves it now", [
@@ -50,8 +46,12 @@ async function listModels(options: CommonOptions): Promise<void> {
       ["model", "backend", "now"],
       models.map(({ id, backend, served }) => [
         id,
-        backend,
-        served ? io.paint("green", "served") : io.paint("red", "not served: see status"),
+        backend ?? "–",
+        served === undefined
+          ? "unknown"
+          : served
+            ? io.paint("green", "served")
+            : io.paint("red", "not served: see status"),
       ]),
     );
   }
@@ -62,13 +62,9 @@ async function testModel(model: string, prompt: string, options: CommonOptions):
   const { backend } = chooseModel(await env.unlocked(), model);
   const startedMs = Date.now();
   const ask = () => backend.infer(model, prompt);
-  const answer = await (options.json === true ? ask() : io.progress(`Asking ${model}`, ask)).catch(explain);
+  const answer = await (options.json === true ? ask() : io.progress(`Asking ${model}`, ask));
   if (options.json === true) io.json({ model, answer, milliseconds: Date.now() - startedMs });
   else io.print(answer);
-}
-
-function explain(error: unknown): never {
-  throw error instanceof NodeError ? nodeFailure(error) : error;
 }
 
 async function addModels(spec: string, options: CommonOptions): Promise<void> {
@@ -95,9 +91,7 @@ async function addServer(context: Context, spec: string, listed: readonly string
   const { io, env } = context;
   const key = await env.secret("OPENAI_API_KEY");
   const models = await io.progress(`Asking ${new URL(url.value).host} for its models`, () =>
-    listServed({ baseUrl: url.value, fetch, clock: systemClock, ...(key === null ? {} : { apiKey: key }) }).catch(
-      explain,
-    ),
+    listServed({ baseUrl: url.value, fetch, clock: systemClock, ...(key === null ? {} : { apiKey: key }) }),
   );
   if (models.length === 0) throw new CliError("The server names no models.", { fix: "Load one there first." });
   await save(context, {
@@ -134,8 +128,7 @@ async function save({ env }: Context, set: Readonly<Record<string, string>>): Pr
       "Change it there, or unset it.",
     );
   }
-  const text = existsSync(env.envFile) ? await readFile(env.envFile, "utf8") : "";
-  await replacePrivate(env.envFile, changeEnv(text, { set }));
+  await changeEnvFile(env.envFile, { set });
 }
 
 function done({ io, env }: Context, what: string): void {

@@ -4,9 +4,9 @@
  * nothing. Ends cleanly on Ctrl-C; state stays in the state folder.
  */
 import { resolve } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { readSettings } from "../../core/settings/settings.ts";
-import { defineCommand, withOptions } from "../command.ts";
+import { defineCommand, wholeNumber, withOptions } from "../command.ts";
 import { readEnvironment } from "../environment.ts";
 import { CliError } from "../errors.ts";
 import { createIo } from "../io.ts";
@@ -29,7 +29,7 @@ export function runCommand(): Command {
     "Run a node on this machine: the same Worker that gets deployed, in workerd, with its state on disk",
     ["run", "run --port 9000 --state /var/lib/blindference --env-file node.env"],
   )
-    .option("--port <port>", "port to listen on, 0 for a free one", port, 8787)
+    .option("--port <port>", "port to listen on, 0 for a free one", wholeNumber(0, 65535), 8787)
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--state <folder>", "where the node keeps its state", "./.blindference-edge")
     .option("--worker <file>", "another build of the Worker to run")
@@ -85,10 +85,4 @@ function startError(error: unknown, options: RunOptions): CliError {
     return new CliError(`Port ${options.port} is taken. Stop what listens there, or choose another with --port.`);
   }
   return new CliError(`The node could not start: ${text}`);
-}
-
-function port(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new InvalidArgumentError("must be 0 to 65535");
-  return value;
 }

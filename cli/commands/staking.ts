@@ -2,12 +2,12 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { readActionView } from "../../core/chain/action-view.ts";
-import { readBlind } from "../../core/chain/blind.ts";
+import { formatBlind, readBlind } from "../../core/chain/blind.ts";
 import { type ActionOptions, act } from "../chain/action.ts";
 import { accountOf, localChain } from "../chain/local-chain.ts";
 import { type CommonOptions, contextFor, defineCommand, withOptions } from "../command.ts";
 import { CliError, usageError } from "../errors.ts";
-import { blind, duration, explorerLink, moment } from "../format.ts";
+import { duration, explorerLink, moment } from "../format.ts";
 
 const SENDING = ["json", "yes", "url", "node", "envFile"] as const;
 const DIRECT = new Option(
@@ -57,7 +57,7 @@ async function stakeBlind(given: string | undefined, options: ActionOptions): Pr
   const read = readBlind(amount);
   if (!read.ok) throw usageError(`The amount ${read.refusal}.`, "For example: blindference-edge staking stake 1000");
   await act(context, options, "stake", {
-    question: `Stake ${blind(read.value)} BLIND? Three failures in a row take all of it; unbonding takes 96 hours.`,
+    question: `Stake ${formatBlind(read.value)}? Three failures in a row take all of it; unbonding takes 96 hours.`,
     amount,
   });
 }
@@ -88,19 +88,19 @@ async function showStake(options: CommonOptions): Promise<void> {
     });
   }
   io.print(io.paint("bold", account));
-  io.print(`  staked     ${blind(staked)} BLIND${active ? "" : io.paint("yellow", " (not active)")}`);
+  io.print(`  staked     ${formatBlind(staked)}${active ? "" : io.paint("yellow", " (not active)")}`);
   if (availableAtSec !== null) {
     const left = availableAtSec - chainSec;
     const when =
       left <= 0
         ? "free now: blindference-edge staking withdraw"
         : `free in ${duration(left * 1000)}, at ${moment(availableAtSec * 1000)} UTC`;
-    io.print(`  unbonding  ${blind(unbonding)} BLIND, ${when}`);
+    io.print(`  unbonding  ${formatBlind(unbonding)}, ${when}`);
   }
   io.print(`  failures   ${consecutiveFailures} in a row; 3 take the whole stake`);
-  io.print(`  balance    ${blind(balance)} BLIND`);
+  io.print(`  balance    ${formatBlind(balance)}`);
   if (staked < minStake)
-    io.print(`  ${io.paint("yellow", `Fewer than ${blind(minStake)} BLIND are staked: no job is given.`)}`);
+    io.print(`  ${io.paint("yellow", `Fewer than ${formatBlind(minStake)} are staked: no job is given.`)}`);
   const link = explorerLink(settings.cofhe.chainId, "address", account);
   if (link !== null) io.print(`  ${link}`);
 }

@@ -15,10 +15,10 @@ export function statusCommand(): Command {
     const { io, api } = contextFor(options);
     const status = await api.get("/api/status", statusAnswer);
     if (options.json === true) return io.json(status);
-    io.print(`Blindference Edge ${status.version} at ${api.url} (testnet only)`);
-    for (const { setting, message, fix, severity } of status.faults) {
+    io.print(`Blindference Edge ${status.version ?? "of an unknown version"} at ${api.url} (testnet only)`);
+    for (const { setting, message, fix, severity } of status.faults ?? []) {
       io.print(`${io.paint(severity === "fault" ? "red" : "yellow", severity)}: ${setting}: ${message}`);
-      io.print(`  fix: ${fix}`);
+      if (fix !== undefined) io.print(`  fix: ${fix}`);
     }
     if (status.nodes.length === 0) io.print("No node is configured yet.");
     for (const node of status.nodes) printNode(io, node);
@@ -26,38 +26,57 @@ export function statusCommand(): Command {
 }
 
 function printNode(io: Io, node: NodeStatus): void {
-  const certificate =
-    node.certificate === null
-      ? "none yet"
-      : `tier ${node.tier ?? "?"}, ${duration(node.certificate.secondsLeft * 1000)} left (${node.certificate.certHash})`;
   const color = node.state === "running" ? "green" : node.state === "paused" ? "red" : "yellow";
   io.print();
   io.print(`${io.paint("bold", node.address)}  ${io.paint(color, node.state)}`);
-  const rows: [string, string][] = [
-    ["certificate", certificate],
-    ["last poll", ago(node.lastPollAtMs)],
-    ["last heartbeat", ago(node.lastHeartbeatAtMs)],
-    ["executor", node.executor],
-    ["roles", node.roles.join(", ")],
-    ["models", node.models.length === 0 ? "none that can be served now" : node.models.join(", ")],
-    ["jobs", `${node.slots.open} open of ${node.slots.total} slots`],
-    ["failures in a row", failures(node)],
-    ["clock", node.clockSkewMs === null ? "not compared yet" : `${duration(Math.abs(node.clockSkewMs))} off`],
-  ];
-  for (const [name, value] of rows) io.print(`  ${io.paint("dim", name.padEnd(18))} ${value}`);
-  for (const job of node.openJobs) io.print(`  ${job.jobId}  ${job.role} ${job.modelId} ${job.state}`);
-  for (const { code, blocks, reason, hint } of node.holds) {
-    io.print(`  ${io.paint("red", code)}: ${reason}; unclaimed meanwhile: ${blocks}`);
-    io.print(`    fix: ${hint}`);
+  for (const [name, value] of linesOf(node)) {
+    // A node of another version may not say it: then nothing is said here, rather than something made up.
+    if (value !== undefined) io.print(`  ${io.paint("dim", name.padEnd(18))} ${value}`);
   }
-  if (node.lastError !== null) {
-    const { code, message, hint, atMs } = node.lastError;
-    io.print(`  ${io.paint("yellow", "last error")} ${ago(atMs)}: ${code}: ${message}`);
-    io.print(`    fix: ${hint}`);
+  for (const { jobId, role, modelId, state } of node.openJobs ?? []) {
+    io.print(`  ${[jobId, role, modelId, state].filter((part) => part != null).join("  ")}`);
   }
+  for (const { code, blocks, reason, hint } of node.holds ?? []) {
+    io.print(`  ${io.paint("red", code)}: ${reason}${blocks === undefined ? "" : `; unclaimed meanwhile: ${blocks}`}`);
+    if (hint !== undefined) io.print(`    fix: ${hint}`);
+  }
+  if (node.lastError == null) return;
+  const { code, message, hint, atMs } = node.lastError;
+  io.print(`  ${io.paint("yellow", "last error")}${atMs == null ? "" : ` ${ago(atMs)}`}: ${code}: ${message}`);
+  if (hint !== undefined) io.print(`    fix: ${hint}`);
 }
 
-function failures({ failures: { inARow, chain, onProbation } }: NodeStatus): string {
-  const onChain = chain === null ? "chain not read yet" : `${chain} on chain`;
-  return `${inARow} of the 3 that take the stake (${onChain})${onProbation ? ", one job at a time until one succeeds" : ""}`;
+/** Undefined is what the node did not say; null it does not know. */
+function linesOf(node: NodeStatus): [string, string | undefined][] {
+  const { executor, attestationBackend, lastPollAtMs, lastHeartbeatAtMs, roles, models, slots, clockSkewMs } = node;
+  return [
+    ["certificate", certificate(node)],
+    ["attests by", attestationBackend ?? undefined],
+    ["last poll", lastPollAtMs === undefined ? undefined : ago(lastPollAtMs)],
+    ["last heartbeat", lastHeartbeatAtMs === undefined ? undefined : ago(lastHeartbeatAtMs)],
+    ["executor", executor ?? undefined],
+    ["roles", roles?.join(", ")],
+    ["models", models === undefined ? undefined : models.join(", ") || "none that can be served now"],
+    ["jobs", slots === undefined ? undefined : `${slots.open} open of ${slots.total} slots`],
+    ["failures in a row", failures(node)],
+    ["clock", clockSkewMs === undefined ? undefined : clock(clockSkewMs)],
+  ];
+}
+
+function certificate({ certificate: held, tier }: NodeStatus): string | undefined {
+  if (held === undefined) return undefined;
+  if (held === null) return "none yet";
+  const left = held.secondsLeft > 0 ? `${duration(held.secondsLeft * 1000)} left` : "has run out";
+  return `tier ${tier ?? "unknown"}, ${left}${held.certHash == null ? "" : ` (${held.certHash})`}`;
+}
+
+function failures({ failures: count }: NodeStatus): string | undefined {
+  if (count === undefined) return undefined;
+  const onChain = count.chain == null ? "chain not read yet" : `${count.chain} on chain`;
+  const probation = count.onProbation === true ? ", one job at a time until one succeeds" : "";
+  return `${count.inARow} of the 3 that take the stake (${onChain})${probation}`;
+}
+
+function clock(skewMs: number | null): string {
+  return skewMs === null ? "not compared yet" : `${duration(Math.abs(skewMs))} off`;
 }

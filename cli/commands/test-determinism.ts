@@ -1,9 +1,7 @@
 /** `test-determinism`: one model, the same prompt several times, and where the answers differ first. Ends 1 if they do. */
-import { type Command, InvalidArgumentError } from "commander";
-import { NodeError } from "../../core/errors.ts";
-import { type CommonOptions, contextFor, defineCommand, withOptions } from "../command.ts";
+import type { Command } from "commander";
+import { type CommonOptions, contextFor, defineCommand, wholeNumber, withOptions } from "../command.ts";
 import { DEFAULT_PROMPT, DEFAULT_RUNS, type DeterminismReport, testDeterminism } from "../determinism.ts";
-import { nodeFailure } from "../errors.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import type { Io } from "../io.ts";
 import { chooseModel } from "../local-backend.ts";
@@ -26,7 +24,7 @@ export function testDeterminismCommand(): Command {
   )
     .option("--model <id>", "model to ask (default: the first of BLF_MODELS)")
     .option("--prompt <text>", "what to ask", DEFAULT_PROMPT)
-    .option("--runs <n>", "how many times, 2 to 20", runs, DEFAULT_RUNS);
+    .option("--runs <n>", "how many times, 2 to 20", wholeNumber(2, 20), DEFAULT_RUNS);
   return withOptions(command, "json", "envFile").action(run);
 }
 
@@ -35,11 +33,7 @@ async function run(options: Options): Promise<void> {
   const { model, backend } = chooseModel(await env.unlocked(), options.model);
   const work = (say?: (now: string) => void) =>
     testDeterminism({ backend, model, prompt: options.prompt, runs: options.runs, ...(say ? { say } : {}) });
-  const report = await (options.json === true ? work() : io.progress(`Asking ${model}`, work)).catch(
-    (error: unknown) => {
-      throw error instanceof NodeError ? nodeFailure(error) : error;
-    },
-  );
+  const report = await (options.json === true ? work() : io.progress(`Asking ${model}`, work));
   if (options.json === true) io.json(report);
   else show(io, report);
   if (!report.same) process.exitCode = EXIT_CODES.failed.code;
@@ -59,10 +53,4 @@ function show(io: Io, { model, runs, same, digest, characters, difference }: Det
   io.note(
     "A quorum confirms equal answers only: each job with this model may count as a wrong one. Serve another model.",
   );
-}
-
-function runs(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 2 || value > 20) throw new InvalidArgumentError("must be 2 to 20");
-  return value;
 }

@@ -1,6 +1,7 @@
 /** Whose account a deployment goes to. Refuses to guess where a login reaches several. */
 import * as z from "zod";
 import { usageError } from "../errors.ts";
+import { parseJson } from "../parse-json.ts";
 import { notLoggedIn, refusal } from "./refusals.ts";
 import type { Wrangler } from "./wrangler.ts";
 
@@ -31,12 +32,4 @@ export async function chooseAccount(wrangler: Wrangler, wanted: string | undefin
   if (only === undefined) throw usageError("Your login reaches no account.", "Give the token an account to work in.");
   if (accounts.length === 1) return only;
   throw usageError("Your login reaches several accounts.", `Choose one with --account: ${list}.`);
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

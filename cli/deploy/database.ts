@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import { CliError } from "../errors.ts";
-import { parseJson } from "./account.ts";
+import { parseJson } from "../parse-json.ts";
 import { refusal } from "./refusals.ts";
 import type { Wrangler } from "./wrangler.ts";
 

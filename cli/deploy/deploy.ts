@@ -12,6 +12,7 @@ import { blotter } from "../../core/log.ts";
 import { systemClock } from "../../core/ports.ts";
 import { secretsIn } from "../../core/settings/secrets.ts";
 import { VERSION } from "../../core/version.ts";
+import { changeEnvFile } from "../env-file.ts";
 import type { Environment } from "../environment.ts";
 import { CliError } from "../errors.ts";
 import type { Io } from "../io.ts";
@@ -22,7 +23,6 @@ import { splitBindings, type WorkerBindings } from "./bindings.ts";
 import { checkSettings } from "./check.ts";
 import { wranglerConfig } from "./config.ts";
 import { chooseDatabase, createDatabase, listDatabases } from "./database.ts";
-import { setInEnvFile } from "./env-file.ts";
 import { readExisting } from "./existing.ts";
 import { type DeployPlan, makePlan, planLines } from "./plan.ts";
 import { waitUntilReady } from "./ready.ts";
@@ -140,7 +140,7 @@ async function putUp(options: DeployOptions, { io, folder }: Site, survey: Surve
 
 /** From an uploaded Worker to an attested node; its address is kept for the other commands first of all. */
 async function bringUp(url: string, { io, env, signal }: Site): Promise<AttestOutcome> {
-  if (await setInEnvFile(env.envFile, "BLF_NODE_URL", url)) io.note(`BLF_NODE_URL=${url} is written to ${env.envFile}`);
+  await remember(url, env, io);
   const other = process.env.BLF_NODE_URL;
   if (other !== undefined && other !== url)
     io.note("BLF_NODE_URL is also set in this shell, to another address, and wins there.");
@@ -151,6 +151,17 @@ async function bringUp(url: string, { io, env, signal }: Site): Promise<AttestOu
     () => "The node answers, its settings are in order",
   );
   return attest(api, env, io);
+}
+
+/** A settings file that cannot take it ends no deployment: the Worker is up already. */
+async function remember(url: string, { envFile }: Environment, io: Io): Promise<void> {
+  try {
+    const isNew = await changeEnvFile(envFile, { set: { BLF_NODE_URL: url } });
+    if (isNew) io.note(`BLF_NODE_URL=${url} is written to ${envFile}`);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    io.note(`${error.message} Write BLF_NODE_URL=${url} into it by hand.`);
+  }
 }
 
 /** @returns wrangler in the name of an account, or before one is chosen */

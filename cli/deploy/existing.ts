@@ -5,7 +5,7 @@
 import * as z from "zod";
 import { SETTING_NAMES } from "../../core/settings/settings.ts";
 import { WORKER } from "../local-worker.ts";
-import { parseJson } from "./account.ts";
+import { parseJson } from "../parse-json.ts";
 import { refusal } from "./refusals.ts";
 import type { Wrangler } from "./wrangler.ts";
 

@@ -7,7 +7,7 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Secret } from "../../core/secret.ts";
-import { CliError } from "../errors.ts";
+import { CliError, systemCode } from "../errors.ts";
 
 const RETRY_MS = 20;
 
@@ -50,5 +50,5 @@ export async function feedPipe(path: string, text: Secret, signal: AbortSignal):
 }
 
 function isPassing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENXIO" || error.code === "EAGAIN");
+  return ["ENXIO", "EAGAIN"].includes(systemCode(error) ?? "");
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { Secret } from "../../core/secret.ts";
 import { CliError } from "../errors.ts";
-import { parseJson } from "./account.ts";
+import { parseJson } from "../parse-json.ts";
 import type { wranglerConfig } from "./config.ts";
 import { feedPipe, makePipe } from "./pipe.ts";
 import { refusal } from "./refusals.ts";

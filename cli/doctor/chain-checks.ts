@@ -2,11 +2,14 @@
  * What the chain says of the node before it costs anything: contracts, ETH, BLIND, registration, stake and failures. Each
  * check is a finding of its own; reads only, nothing is sent.
  */
-import { type Address, formatEther } from "viem";
+import type { Address } from "viem";
 import { CONTRACT_SETTINGS, type ContractAddresses, type ContractName } from "../../core/chain/addresses.ts";
+import { formatBlind } from "../../core/chain/blind.ts";
+import { inWords } from "../../core/chain/duration.ts";
 import { chainCall } from "../../core/chain/errors.ts";
 import { type NodeView, type RegistryView, readNodeView, type StakeView } from "../../core/chain/reads.ts";
 import type { ChainClient } from "../../core/chain/rpc.ts";
+import { formatEth } from "../format.ts";
 import { type Finding, failed, failure, fine, warning } from "./finding.ts";
 
 /** A `storeKey` with two encrypted halves, the dearest that a node sends. */
@@ -67,7 +70,7 @@ export async function checkAccount(
 function ether(balanceWei: bigint, gasPrice: bigint, node: string): Finding {
   const costWei = TRANSACTION_GAS * gasPrice;
   const enough = costWei === 0n ? TRANSACTIONS_WANTED : balanceWei / costWei;
-  const detail = `${formatEther(balanceWei)} ETH, enough for ${enough > 1000n ? "over 1000" : enough} transactions at today's fees`;
+  const detail = `${formatEth(balanceWei)}, enough for ${enough > 1000n ? "over 1000" : enough} transactions at today's fees`;
   const fix = `Send ETH of this testnet to ${node}.`;
   if (balanceWei === 0n || enough === 0n) return failure("eth", detail, fix);
   return enough < TRANSACTIONS_WANTED ? warning("eth", detail, fix) : fine("eth", detail);
@@ -75,7 +78,7 @@ function ether(balanceWei: bigint, gasPrice: bigint, node: string): Finding {
 
 function blind({ blindWei, stake: at }: NodeView, node: string): Finding[] {
   if (blindWei === null) return [];
-  const detail = `${formatEther(blindWei)} BLIND in the account`;
+  const detail = `${formatBlind(blindWei)} in the account`;
   const staked = at !== null && at.staked >= MIN_STAKE;
   if (staked || blindWei >= MIN_STAKE) return [fine("blind", detail)];
   return [failure("blind", `${detail}, less than the 1000 of a stake`, `Send BLIND of the testnet to ${node}.`)];
@@ -87,7 +90,7 @@ function registration(registry: RegistryView, nowSec: number): Finding {
   }
   const silentSec = nowSec - registry.lastHeartbeatSec;
   if (silentSec > registry.graceSec) {
-    const detail = `registered, but silent for ${days(silentSec)} where ${days(registry.graceSec)} are allowed`;
+    const detail = `registered, but silent for ${inWords(silentSec)} where ${inWords(registry.graceSec)} are allowed`;
     return failure("registration", detail, "Start the node: it sends the heartbeat by itself.");
   }
   if (!registry.active) {
@@ -103,14 +106,14 @@ function registration(registry: RegistryView, nowSec: number): Finding {
 }
 
 function stake({ staked, unbonding, unbondingAvailableAtSec }: StakeView, nowSec: number): Finding {
-  const detail = `${formatEther(staked)} BLIND staked`;
+  const detail = `${formatBlind(staked)} staked`;
   if (staked >= MIN_STAKE) return fine("stake", detail);
   if (unbonding > 0n) {
     const left = unbondingAvailableAtSec - nowSec;
-    const until = left > 0 ? `free in ${Math.ceil(left / 3600)} h` : "free to withdraw";
+    const until = left > 0 ? `free in ${inWords(left)}` : "free to withdraw";
     return warning(
       "stake",
-      `${detail}, ${formatEther(unbonding)} unbonding, ${until}`,
+      `${detail}, ${formatBlind(unbonding)} unbonding, ${until}`,
       "A node without a stake gets no jobs.",
     );
   }
@@ -122,8 +125,4 @@ function failuresSoFar({ consecutiveFailures: count }: StakeView): Finding {
   if (count === 0) return fine("failures", detail);
   const fix = "Cure the reasons in `blindference-edge jobs list` first: the third failure costs the entire stake.";
   return count >= FATAL_FAILURES - 1 ? failure("failures", detail, fix) : warning("failures", detail, fix);
-}
-
-function days(seconds: number): string {
-  return `${(seconds / 86_400).toFixed(1)} days`;
 }

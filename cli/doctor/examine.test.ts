@@ -164,7 +164,7 @@ describe("each thing that is wrong", () => {
       "a certificate that should be renewed",
       { node: healthyNode({ certificate: { certHash: "0x", expiresAtSec: 1, secondsLeft: 3_700 } }) },
       "certificate",
-      /^warning .*good for 1 h and should/,
+      /^warning .*good for 1 hour 1 minute and should/,
     ],
     [
       "a certificate that has run out",

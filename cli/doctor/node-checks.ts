@@ -2,25 +2,17 @@
  * The running or deployed node as it speaks of itself: whether it answers, its version against this command's, its
  * certificate, and what holds it. That no node runs yet is a warning, unless one was named.
  */
-import * as z from "zod";
+import { inWords } from "../../core/chain/duration.ts";
 import { VERSION } from "../../core/version.ts";
 import { CliError } from "../errors.ts";
+import { short } from "../format.ts";
+import { type NodeStatus, statusAnswer } from "../node/shapes.ts";
 import type { NodeApi } from "../node-api.ts";
 import { type Finding, failed, failure, fine, warning } from "./finding.ts";
 
-/** No more of it than is looked at here: the node may be of another version. */
-const nodeStatus = z.object({
-  address: z.string(),
-  state: z.string(),
-  certificate: z.object({ secondsLeft: z.number() }).nullable(),
-  holds: z.array(z.object({ code: z.string(), blocks: z.string(), reason: z.string(), hint: z.string() })),
-  lastError: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullish(),
-});
-const statusAnswer = z.object({ nodes: z.array(nodeStatus) });
-type NodeStatus = z.infer<typeof nodeStatus>;
-
 /** The node renews a certificate that has less left; see docs/operate/attestation.md. */
 const RENEWED_BELOW_SEC = 6 * 3600;
+const SEE_LOGS = "Look at `blindference-edge logs`.";
 const STARTING = "Start one with `blindference-edge run` or `blindference-edge deploy`, or name it with --url.";
 
 export async function checkNode(api: NodeApi): Promise<Finding[]> {
@@ -57,7 +49,9 @@ function version(running: string): Finding {
 async function inside(api: NodeApi): Promise<Finding[]> {
   try {
     const { nodes } = await api.get("/api/status", statusAnswer);
-    return nodes.flatMap((node) => [certificate(node), ...holds(node), ...lastError(node)]);
+    return nodes.flatMap((node) =>
+      [certificate(node), ...holds(node), ...lastError(node)].filter((finding) => finding !== null),
+    );
   } catch (error) {
     // A locked secrets file, or a node of somebody else's: what it says of itself stays unknown.
     if (error instanceof CliError && error.exit === "usage") {
@@ -73,7 +67,9 @@ async function inside(api: NodeApi): Promise<Finding[]> {
   }
 }
 
-function certificate({ certificate: held, address }: NodeStatus): Finding {
+/** Null where the node, being of another version, says nothing of it. */
+function certificate({ certificate: held, address }: NodeStatus): Finding | null {
+  if (held === undefined) return null;
   if (held === null) {
     return warning(
       "certificate",
@@ -81,7 +77,6 @@ function certificate({ certificate: held, address }: NodeStatus): Finding {
       "It attests by itself; `blindference-edge attest` does so now.",
     );
   }
-  const hours = Math.floor(held.secondsLeft / 3600);
   if (held.secondsLeft <= 0) {
     return failure(
       "certificate",
@@ -89,7 +84,7 @@ function certificate({ certificate: held, address }: NodeStatus): Finding {
       "Run `blindference-edge attest` to see why it is not renewed.",
     );
   }
-  const detail = `${short(address)}'s is good for ${hours} h`;
+  const detail = `${short(address)}'s is good for ${inWords(Math.floor(held.secondsLeft))}`;
   if (held.secondsLeft >= RENEWED_BELOW_SEC) return fine("certificate", detail);
   return warning(
     "certificate",
@@ -99,18 +94,17 @@ function certificate({ certificate: held, address }: NodeStatus): Finding {
 }
 
 function holds({ holds: held, address, state }: NodeStatus): Finding[] {
+  if (held === undefined) return [];
   if (held.length === 0) return [fine("holds", `${short(address)} is ${state}, nothing holds it`)];
   return held.map(({ code, blocks, reason, hint }) => {
     const detail = `${short(address)} is held (${code}): ${reason}`;
     const asked = code === "operator" || code === "drained";
-    return blocks === "everything" && !asked ? failure("holds", detail, hint) : warning("holds", detail, hint);
+    return blocks === "everything" && !asked
+      ? failure("holds", detail, hint ?? SEE_LOGS)
+      : warning("holds", detail, hint ?? SEE_LOGS);
   });
 }
 
 function lastError({ lastError: error }: NodeStatus): Finding[] {
-  return error == null ? [] : [warning("last error", `${error.code}: ${error.message}`, error.hint)];
-}
-
-function short(address: string): string {
-  return `${address.slice(0, 6)}…${address.slice(-4)}`;
+  return error == null ? [] : [warning("last error", `${error.code}: ${error.message}`, error.hint ?? SEE_LOGS)];
 }

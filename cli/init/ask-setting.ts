@@ -2,11 +2,11 @@
  * One setting: asked for, read by the settings' own rules as it is typed, tried against its service, and asked for again
  * where that says no. A secret is typed hidden. An empty answer leaves the setting as it was, or out.
  */
-
 import { Secret } from "../../core/secret.ts";
-import { SETTINGS, type SettingName } from "../../core/settings/schema.ts";
+import type { SettingName } from "../../core/settings/schema.ts";
 import type { Finding } from "../doctor/finding.ts";
-import { problemWith } from "../doctor/lenient-settings.ts";
+import { isSecretSetting } from "../env-file.ts";
+import { problemWith } from "../lenient-settings.ts";
 import type { Ask } from "./ask.ts";
 
 export interface Known {
@@ -51,8 +51,9 @@ export async function askSetting(known: Known, question: Question): Promise<void
 /** Undefined for an empty answer. */
 async function typed({ ask, allowHttp }: Known, { name, message }: Question): Promise<string | undefined> {
   const check = (answer: string) => (answer.trim() === "" ? null : problemWith(name, answer, allowHttp));
-  const secret = SETTINGS.some((setting) => setting.name === name && setting.secret === true);
-  const answer = secret ? await ask.hidden(message, check) : new Secret(await ask.text(message, { check }));
+  const answer = isSecretSetting(name)
+    ? await ask.hidden(message, check)
+    : new Secret(await ask.text(message, { check }));
   return answer.reveal().trim() || undefined;
 }
 

@@ -4,7 +4,7 @@
  */
 import { type CANCEL_SYMBOL, confirm, isCancel, log, multiselect, password, select, text } from "@clack/prompts";
 import { Secret } from "../../core/secret.ts";
-import { CliError } from "../errors.ts";
+import { stopped } from "../errors.ts";
 import type { Io } from "../io.ts";
 
 export interface Choice<T extends string = string> {
@@ -71,6 +71,6 @@ export function terminalAsk(io: Io): Ask {
 }
 
 function answered<T extends string | boolean | string[] | undefined>(answer: T | typeof CANCEL_SYMBOL): T {
-  if (isCancel(answer)) throw new CliError("Stopped. Nothing was written.", { exit: "interrupted" });
+  if (isCancel(answer)) throw stopped();
   return answer;
 }

@@ -1,9 +1,10 @@
 /** What is in the folder already: the wallet, the settings file and the names of sealed secrets. Opens nothing. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { readEnv, type Texts } from "../../core/settings/env.ts";
+import { readEnvText } from "../env-file.ts";
+import { filesIn } from "../environment.ts";
 import { addressOf, readKeystore } from "../wallet/keystore.ts";
 
 export interface Home {
@@ -23,12 +24,11 @@ export interface Home {
 /** @param keystore BLF_KEYSTORE, relative to the folder */
 export async function readHome(folder: string, keystore?: string): Promise<Home> {
   const dir = resolve(folder);
-  const envPath = join(dir, ".env");
-  const envText = existsSync(envPath) ? await readFile(envPath, "utf8") : "";
+  const envPath = filesIn(dir).envFile;
+  const envText = await readEnvText(envPath);
   const parsed = parseEnv(envText);
-  const keystorePath = resolve(dir, keystore ?? parsed.BLF_KEYSTORE ?? "keystore.json");
+  const { keystorePath, secretsPath } = filesIn(dir, keystore ?? parsed.BLF_KEYSTORE);
   const text = existsSync(keystorePath) ? await readKeystore(keystorePath) : null;
-  const secretsPath = join(dir, "secrets.json");
   return {
     dir,
     envPath,

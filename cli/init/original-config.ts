@@ -6,8 +6,8 @@ import { dirname, resolve } from "node:path";
 import * as z from "zod";
 import { parseLossless } from "../../core/icl/json.ts";
 import type { SettingName } from "../../core/settings/schema.ts";
-import { problemWith } from "../doctor/lenient-settings.ts";
 import { usageError } from "../errors.ts";
+import { problemWith } from "../lenient-settings.ts";
 
 export interface OriginalConfig {
   settings: Partial<Record<SettingName, string>>;

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { Hex } from "viem";
 import { Secret } from "../../core/secret.ts";
 import { SETTINGS, type SettingName } from "../../core/settings/schema.ts";
-import { changeEnv } from "./env-file.ts";
+import { changeEnv, isSecretSetting } from "../env-file.ts";
 import type { Home } from "./home.ts";
 
 export const PLACES = ["sealed", "env", "none"] as const;
@@ -51,9 +51,9 @@ export function makePlan(home: Home, stored: Readonly<Record<string, Secret>>, a
   for (const [name, make] of TOKENS) {
     if (before[name] === undefined && answers.texts[name] === undefined) generated[name] = new Secret(make());
   }
-  const secrets = { ...Object.fromEntries(given.filter(([name]) => isSecret(name))), ...revealed(generated) };
+  const secrets = { ...Object.fromEntries(given.filter(([name]) => isSecretSetting(name))), ...revealed(generated) };
   const plain = Object.fromEntries(
-    given.filter(([name, text]) => !isSecret(name) && isWorthWriting(name, text, before)),
+    given.filter(([name, text]) => !isSecretSetting(name) && isWorthWriting(name, text, before)),
   );
   const files = placed({ home, stored, place: answers.place, plain, secrets, removed });
   return {
@@ -62,10 +62,6 @@ export function makePlan(home: Home, stored: Readonly<Record<string, Secret>>, a
     generated,
     bindings: without({ ...before, ...answers.texts, ...revealed(generated) }, removed),
   };
-}
-
-export function isSecret(name: string): boolean {
-  return SETTINGS.some((setting) => setting.name === name && setting.secret === true);
 }
 
 interface Placing {

@@ -6,8 +6,8 @@ import { readFile } from "node:fs/promises";
 import type { Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { Secret } from "../../core/secret.ts";
-import { problemWith } from "../doctor/lenient-settings.ts";
 import { CliError, usageError } from "../errors.ts";
+import { problemWith } from "../lenient-settings.ts";
 import { openKeystore, readKeystore } from "../wallet/keystore.ts";
 
 /** Why a text is not one private key; null where it is. */

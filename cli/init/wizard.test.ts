@@ -1,21 +1,16 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { stripVTControlCharacters } from "node:util";
-import { spawn } from "@lydell/node-pty";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Secret } from "../../core/secret.ts";
 import { type FakeNetwork, GROQ_KEY, startFakeNetwork } from "../doctor/fake-network.ts";
-import { ENTRY } from "../run-command.ts";
+import { CTRL_C, DOWN, ENTER, runOnTerminal } from "../on-terminal.ts";
 import { openKeystore } from "../wallet/keystore.ts";
 import { ETH_ACCOUNT_SAMPLE } from "../wallet/keystore-samples.ts";
 import { openSecrets } from "../wallet/secrets-file.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const ENTER = "\r";
-const DOWN = "\u001b[B";
-const CTRL_C = "\u0003";
 const PASSWORD = "correct horse";
 let network: FakeNetwork;
 let dir: string;
@@ -29,43 +24,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-/** The command on a terminal of its own; what it shows is searched from where the last find ended. */
-function onTerminal(args: readonly string[], env: Record<string, string> = {}) {
-  const program = spawn(process.execPath, [ENTRY, ...args], {
-    cwd: dir,
-    cols: 200,
-    rows: 60,
-    env: { PATH: process.env.PATH ?? "", HOME: dir, TERM: "xterm", ...env },
-  });
-  let shown = "";
-  let from = 0;
-  let look: () => void = () => undefined;
-  program.onData((chunk) => {
-    shown += chunk;
-    look();
-  });
-  const ended = new Promise<number>((resolve) => program.onExit(({ exitCode }) => resolve(exitCode)));
-  return {
-    ended,
-    screen: () => stripVTControlCharacters(shown),
-    /** Waits for the text, then types. */
-    async at(text: string, ...keys: string[]) {
-      await new Promise<void>((resolve, reject) => {
-        look = () => {
-          const place = stripVTControlCharacters(shown).indexOf(text, from);
-          if (place < 0) return;
-          from = place + text.length;
-          resolve();
-        };
-        void ended.then((code) =>
-          reject(new Error(`ended with ${code} before "${text}":\n${stripVTControlCharacters(shown)}`)),
-        );
-        look();
-      });
-      for (const key of keys) program.write(key);
-    },
-  };
-}
+const onTerminal = (args: readonly string[], env: Record<string, string> = {}) => runOnTerminal(args, env, dir);
 
 it("leads from nothing to a wallet, tested keys and settings, with a typing error on the way, and echoes no secret", async () => {
   const { BLF_RPC_URL: rpc = "", ...others } = network.settings;
@@ -126,6 +85,6 @@ it.each<[string, (wizard: ReturnType<typeof onTerminal>) => Promise<void>]>([
   const wizard = onTerminal(["init", "--skip-tests"], { ...network.settings, BLF_KEY_PASSWORD: PASSWORD });
   await drive(wizard);
   expect(await wizard.ended).toBe(130);
-  expect(wizard.screen()).toContain("Nothing was written");
+  expect(wizard.screen()).toContain("Nothing was done");
   expect(await readdir(dir)).toEqual([]);
 });

@@ -2,6 +2,7 @@
  * Puts the wallet, the sealed secrets and the settings in their places. All texts are made before the first file is touched,
  * each file is whole or as it was, and Ctrl-C waits until the last one is there: it takes milliseconds.
  */
+import { writeEnvText } from "../env-file.ts";
 import { sealKeystore } from "../wallet/keystore.ts";
 import { createPrivate, replacePrivate } from "../wallet/private-file.ts";
 import { sealSecrets } from "../wallet/secrets-file.ts";
@@ -24,7 +25,7 @@ export async function writePlan(home: Home, { privateKey, password }: Answers, p
       written.push(home.secretsPath);
     }
     if (plan.envText !== home.envText) {
-      await replacePrivate(home.envPath, plan.envText);
+      await writeEnvText(home.envPath, home.envText, plan.envText);
       written.push(home.envPath);
     }
   });

@@ -1,40 +1,52 @@
 /**
- * The API's answers as far as commands read them (docs/operate/api.md). Fields that a command does not name are kept for
- * `--json`, which shows what the node said.
+ * The API's answers as far as commands read them (docs/operate/api.md). A node of another version may lack a field: what
+ * only feeds a line that is printed is optional, and the line left out. Nothing is filled in, and fields that no command
+ * names are kept, so that `--json` shows what the node said.
  */
 import * as z from "zod";
 
-const ms = z.number().nullable();
-const failure = z.looseObject({ code: z.string(), message: z.string(), hint: z.string() });
+const failure = z.looseObject({ code: z.string(), message: z.string(), hint: z.string().optional() });
+const text = z.string().nullish();
+const count = z.number().nullish();
 
 export const nodeStatus = z.looseObject({
   address: z.string(),
   state: z.string(),
-  holds: z.array(z.looseObject({ code: z.string(), blocks: z.string(), reason: z.string(), hint: z.string() })),
-  failures: z.looseObject({ inARow: z.number(), chain: z.number().nullable(), onProbation: z.boolean() }),
-  dependencies: z.array(z.looseObject({ name: z.string() })),
-  executor: z.string(),
-  attestationBackend: z.string(),
-  tier: z.number().nullable(),
-  certificate: z.looseObject({ certHash: z.string(), expiresAtSec: z.number(), secondsLeft: z.number() }).nullable(),
-  lastPollAtMs: ms,
-  lastHeartbeatAtMs: ms,
-  models: z.array(z.string()),
-  roles: z.array(z.string()),
-  slots: z.looseObject({ total: z.number(), open: z.number() }),
-  openJobs: z.array(z.looseObject({ jobId: z.string(), role: z.string(), modelId: z.string(), state: z.string() })),
-  lastError: failure.extend({ atMs: z.number() }).nullable(),
-  clockSkewMs: z.number().nullable(),
+  holds: z
+    .array(
+      z.looseObject({
+        code: z.string(),
+        reason: z.string(),
+        blocks: z.string().optional(),
+        hint: z.string().optional(),
+      }),
+    )
+    .optional(),
+  failures: z.looseObject({ inARow: z.number(), chain: count, onProbation: z.boolean().optional() }).optional(),
+  executor: text,
+  attestationBackend: text,
+  tier: count,
+  certificate: z.looseObject({ secondsLeft: z.number(), certHash: text }).nullish(),
+  lastPollAtMs: count,
+  lastHeartbeatAtMs: count,
+  models: z.array(z.string()).optional(),
+  roles: z.array(z.string()).optional(),
+  slots: z.looseObject({ total: z.number(), open: z.number() }).optional(),
+  openJobs: z.array(z.looseObject({ jobId: z.string(), role: text, modelId: text, state: text })).optional(),
+  lastError: failure.extend({ atMs: count }).nullish(),
+  clockSkewMs: count,
 });
 export type NodeStatus = z.infer<typeof nodeStatus>;
 
 export const statusAnswer = z.looseObject({
-  version: z.string(),
-  configured: z.boolean(),
-  faults: z.array(z.looseObject({ setting: z.string(), message: z.string(), fix: z.string(), severity: z.string() })),
+  version: text,
+  faults: z
+    .array(
+      z.looseObject({ setting: z.string(), message: z.string(), fix: z.string().optional(), severity: z.string() }),
+    )
+    .optional(),
   nodes: z.array(nodeStatus),
 });
-export type StatusAnswer = z.infer<typeof statusAnswer>;
 
 export const commandAnswer = z.looseObject({
   nodes: z.array(z.looseObject({ node: z.string(), ok: z.boolean(), failure: failure.optional() })),
@@ -43,27 +55,24 @@ export const commandAnswer = z.looseObject({
 export const jobRow = z.looseObject({
   node: z.string(),
   jobId: z.string(),
-  role: z.string(),
-  modelId: z.string(),
+  role: text,
+  modelId: text,
   state: z.string(),
-  outcome: z.string().nullable(),
-  rewardBlind: z.string().nullable(),
-  failureCode: z.string().nullable(),
-  failureMessage: z.string().nullable(),
-  failureHint: z.string().nullable(),
-  offeredAt: z.number(),
+  outcome: text,
+  rewardBlind: text,
+  failureCode: text,
+  failureMessage: text,
+  failureHint: text,
+  offeredAt: count,
 });
-export const jobsAnswer = z.looseObject({ assignments: z.array(jobRow), nextCursor: z.string().nullable() });
+export const jobsAnswer = z.looseObject({ assignments: z.array(jobRow), nextCursor: text });
 
 export const jobAnswer = z.looseObject({
   jobId: z.string(),
-  jobs: z.array(z.looseObject({ node: z.string().optional(), state: z.string() })),
+  /** As the objects have them now; the rows are the history's. */
+  jobs: z.array(z.looseObject({ node: text, role: text, modelId: text, state: z.string() })).optional(),
   rows: z.array(jobRow),
-  timeline: z
-    .array(
-      z.looseObject({ at: z.number(), type: z.string(), node: z.string(), fields: z.record(z.string(), z.unknown()) }),
-    )
-    .nullable(),
+  timeline: z.array(z.looseObject({ at: z.number(), type: z.string(), node: text })).nullish(),
 });
 
 export const earningsAnswer = z.looseObject({
@@ -72,15 +81,15 @@ export const earningsAnswer = z.looseObject({
       node: z.string(),
       stats: z
         .looseObject({
-          totalJobs: z.number(),
-          success: z.number(),
-          failed: z.number(),
-          slashed: z.number(),
-          currentStakeBlind: z.string(),
           totalEarnedBlind: z.string(),
+          totalJobs: count,
+          success: count,
+          failed: count,
+          slashed: count,
+          currentStakeBlind: text,
         })
-        .nullable(),
-      lastKnown: z.looseObject({ totalBlind: z.number(), jobsCount: z.number(), atMs: z.number() }).nullable(),
+        .nullish(),
+      lastKnown: z.looseObject({ totalBlind: z.number(), jobsCount: count, atMs: z.number() }).nullish(),
     }),
   ),
 });
@@ -89,7 +98,7 @@ export const modelsAnswer = z.looseObject({
   nodes: z.array(
     z.looseObject({
       node: z.string(),
-      models: z.array(z.looseObject({ id: z.string(), backend: z.string(), served: z.boolean() })),
+      models: z.array(z.looseObject({ id: z.string(), backend: text, served: z.boolean().optional() })),
     }),
   ),
 });
@@ -97,16 +106,15 @@ export const modelsAnswer = z.looseObject({
 export const eventsAnswer = z.looseObject({
   events: z.array(
     z.looseObject({
-      id: z.string(),
-      node: z.string(),
-      jobId: z.string().nullable(),
       at: z.number(),
-      level: z.string(),
       type: z.string(),
-      fields: z.record(z.string(), z.unknown()),
+      level: text,
+      node: text,
+      jobId: text,
+      fields: z.record(z.string(), z.unknown()).optional(),
     }),
   ),
-  next: z.string().nullable(),
+  next: text,
 });
 
 export const guardFile = z.looseObject({ metadata: z.looseObject({ format: z.string() }), data: z.array(z.unknown()) });
@@ -114,8 +122,8 @@ export const guardAnswer = z.looseObject({
   nodes: z.array(
     z.looseObject({
       node: z.string(),
-      imported: z.number(),
-      known: z.number(),
+      imported: count,
+      known: count,
       conflicts: z.array(z.unknown()),
     }),
   ),

@@ -6,12 +6,13 @@
 import { pbkdf2, randomBytes, scrypt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { Hex, Keystore } from "ox";
+import * as Hex from "ox/Hex";
+import * as Keystore from "ox/Keystore";
 import { getAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import * as z from "zod";
 import { Secret } from "../../core/secret.ts";
-import { usageError } from "../errors.ts";
+import { systemCode, usageError } from "../errors.ts";
 
 /** geth's standard cost: 256 MiB of memory and about a second. */
 const COST = { n: 262_144, r: 8, p: 1, dklen: 32 } as const;
@@ -97,7 +98,7 @@ export async function readKeystore(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    const code = systemCode(error) ?? "unknown";
     if (code !== "ENOENT") throw usageError(`The keystore ${path} cannot be read (${code}).`, "Check its permissions.");
     throw usageError(`There is no keystore at ${path}.`, "Run `blindference-edge init`, or set BLF_KEYSTORE.");
   }

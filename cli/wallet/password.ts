@@ -4,7 +4,7 @@
  */
 import { password as ask, isCancel } from "@clack/prompts";
 import { Secret } from "../../core/secret.ts";
-import { CliError, usageError } from "../errors.ts";
+import { stopped, usageError } from "../errors.ts";
 import type { Io } from "../io.ts";
 
 /** With scrypt's standard cost some 10^9 guesses a year on one machine: a random word or two more outlast that. */
@@ -23,6 +23,6 @@ export async function passwordOf(io: Io, given: string | undefined, path: string
     throw usageError(`The password of ${path} is needed.`, "Set BLF_KEY_PASSWORD, or run this on a terminal.");
   }
   const answer = await ask({ message: `Password of ${path}`, output: process.stderr });
-  if (isCancel(answer)) throw new CliError("Stopped. Nothing was done.", { exit: "interrupted" });
+  if (isCancel(answer)) throw stopped();
   return new Secret(answer);
 }

@@ -4,9 +4,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, copyFile, link, mkdir, open, realpath, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { CliError } from "../errors.ts";
+import { CliError, systemCode } from "../errors.ts";
 
 const MODE = 0o600;
 
@@ -16,7 +16,7 @@ export async function createPrivate(path: string, text: string): Promise<void> {
     try {
       await linkOrCopy(beside, path);
     } catch (error) {
-      if (codeOf(error) !== "EEXIST") throw error;
+      if (systemCode(error) !== "EEXIST") throw error;
       throw new CliError(`${path} exists already. Nothing was written.`, {
         fix: "Move it away first, or choose another place.",
         exit: "refused",
@@ -29,6 +29,19 @@ export async function createPrivate(path: string, text: string): Promise<void> {
 export async function replacePrivate(path: string, text: string): Promise<void> {
   const target = await realpath(path).catch(() => path);
   await placed(target, text, (beside) => rename(beside, target));
+}
+
+/** The same for a file whose owner lets others read it: who may, stays so. A new one is private. */
+export async function replaceKeepingMode(path: string, text: string): Promise<void> {
+  const target = await realpath(path).catch(() => path);
+  const mode = await stat(target).then(
+    (found) => found.mode & 0o777,
+    () => MODE,
+  );
+  await placed(target, text, async (beside) => {
+    await chmod(beside, mode);
+    await rename(beside, target);
+  });
 }
 
 async function placed(path: string, text: string, place: (beside: string) => Promise<void>): Promise<void> {
@@ -55,12 +68,8 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
-    if (codeOf(error) === "EEXIST") throw error;
+    if (systemCode(error) === "EEXIST") throw error;
     await copyFile(from, to, constants.COPYFILE_EXCL);
     await chmod(to, MODE);
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }

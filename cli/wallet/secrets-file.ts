@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as z from "zod";
 import { Secret } from "../../core/secret.ts";
-import { usageError } from "../errors.ts";
+import { systemCode, usageError } from "../errors.ts";
 import { deriveScrypt } from "./keystore.ts";
 import { replacePrivate } from "./private-file.ts";
 
@@ -79,8 +79,10 @@ export async function sealSecrets(password: Secret, secrets: Readonly<Record<str
 
 async function load(path: string): Promise<z.infer<typeof file>> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-    throw usageError(`The secrets file ${path} cannot be read (${code}).`, "Check its permissions.");
+    throw usageError(
+      `The secrets file ${path} cannot be read (${systemCode(error) ?? "unknown"}).`,
+      "Check its permissions.",
+    );
   });
   try {
     return file.parse(JSON.parse(text));

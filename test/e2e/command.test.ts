@@ -175,7 +175,9 @@ describe("staking", () => {
     expect(await json(["staking", "unstake", "--yes", "--direct"], env)).toMatchObject({
       transactions: [{ state: "confirmed" }],
     });
-    expect((await edge(["staking", "status"], env)).stdout).toMatch(/unbonding {2}1,000 BLIND, free in (4 d|3 d 23 h)/);
+    expect((await edge(["staking", "status"], env)).stdout).toMatch(
+      /unbonding {2}1000 BLIND, free in (4 days|3 days 23 hours)/,
+    );
     expect(await edge(["staking", "withdraw", "--yes", "--direct"], env)).toMatchObject({
       code: 4,
       stderr: expect.stringMatching(/3 days 23 hours|4 days/),

@@ -2,13 +2,13 @@
  * The settings for checks that go on although something is at fault: a setting that cannot be read, or that must not be
  * used (plain http, a mainnet), counts as absent, and its name is told, so that no check takes a default in its place.
  */
-import { defaultModels } from "../../core/settings/backends.ts";
-import { buildSettings } from "../../core/settings/build.ts";
-import { chainDefaults, DEFAULT_CHAIN } from "../../core/settings/chains.ts";
-import { readEnv, type Texts } from "../../core/settings/env.ts";
-import type { FaultCode } from "../../core/settings/fault.ts";
-import { type SettingName, settingsSchema } from "../../core/settings/schema.ts";
-import { type Fault, readSettings, type Settings } from "../../core/settings/settings.ts";
+import { defaultModels } from "../core/settings/backends.ts";
+import { buildSettings } from "../core/settings/build.ts";
+import { chainDefaults, DEFAULT_CHAIN } from "../core/settings/chains.ts";
+import { readEnv, type Texts } from "../core/settings/env.ts";
+import type { FaultCode } from "../core/settings/fault.ts";
+import { type SettingName, settingsSchema } from "../core/settings/schema.ts";
+import { type Fault, readSettings, type Settings } from "../core/settings/settings.ts";
 
 export interface LenientSettings {
   settings: Settings;

@@ -1,0 +1,57 @@
+/**
+ * Starts a command from source on a terminal of its own, for tests that type what a person would. Its environment is exactly
+ * what is given.
+ */
+import { stripVTControlCharacters } from "node:util";
+import { spawn } from "@lydell/node-pty";
+import { ENTRY } from "./run-command.ts";
+
+export const ENTER = "\r";
+export const DOWN = "\u001b[B";
+export const CTRL_C = "\u0003";
+
+export interface OnTerminal {
+  /** The exit code. */
+  ended: Promise<number>;
+  /** All that was shown so far, without colours. */
+  screen(): string;
+  /** Waits for the text, then types. */
+  at(text: string, ...keys: string[]): Promise<void>;
+}
+
+/** What it shows is searched from where the last find ended. */
+export function runOnTerminal(args: readonly string[], env: Readonly<Record<string, string>>, cwd: string): OnTerminal {
+  const program = spawn(process.execPath, [ENTRY, ...args], {
+    cwd,
+    cols: 200,
+    rows: 60,
+    env: { PATH: process.env.PATH ?? "", HOME: cwd, TERM: "xterm", ...env },
+  });
+  let shown = "";
+  let from = 0;
+  let look: () => void = () => undefined;
+  program.onData((chunk) => {
+    shown += chunk;
+    look();
+  });
+  const ended = new Promise<number>((resolve) => program.onExit(({ exitCode }) => resolve(exitCode)));
+  return {
+    ended,
+    screen: () => stripVTControlCharacters(shown),
+    async at(text: string, ...keys: string[]) {
+      await new Promise<void>((resolve, reject) => {
+        look = () => {
+          const place = stripVTControlCharacters(shown).indexOf(text, from);
+          if (place < 0) return;
+          from = place + text.length;
+          resolve();
+        };
+        void ended.then((code) =>
+          reject(new Error(`ended with ${code} before "${text}":\n${stripVTControlCharacters(shown)}`)),
+        );
+        look();
+      });
+      for (const key of keys) program.write(key);
+    },
+  };
+}
