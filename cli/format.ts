@@ -1,9 +1,9 @@
 /** Times, amounts and links in the words that every command uses. Unknown is said as such, never as 0. */
 import { formatEther } from "viem";
+import { ARBITRUM_SEPOLIA } from "../core/chain/addresses.ts";
 import { inWords } from "../core/chain/duration.ts";
 
 const EXPLORER = "https://sepolia.arbiscan.io";
-const ARBITRUM_SEPOLIA = 421_614;
 /** Gas for a transaction shows in them. */
 const ETH_DECIMALS = 6;
 

@@ -58,7 +58,7 @@ function describe({ purpose, state, hash, blocked }: LiveRow): string {
   return hash === null ? `${step} is ${state}` : `${step} is sent (${hash})`;
 }
 
-/** Prints each transaction with its link. Throws CliError where one came to nothing. */
+/** Prints each transaction with its link. */
 export function reportTransactions(io: Io, chainId: number, rows: readonly LiveRow[]): void {
   for (const { purpose, state, hash } of rows) {
     const color = state === "confirmed" ? "green" : "red";
@@ -67,6 +67,7 @@ export function reportTransactions(io: Io, chainId: number, rows: readonly LiveR
   }
 }
 
+/** Throws CliError where one came to nothing. */
 export function throwIfFruitless(rows: readonly LiveRow[]): void {
   const bad = rows.find(({ state }) => state !== "confirmed");
   if (bad === undefined) return;

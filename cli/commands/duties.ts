@@ -1,6 +1,6 @@
 /** `attest`, `pause`, `resume`, `drain` and `poll`: the operator's word to a running or deployed node. */
 import { type Command, Option } from "commander";
-import { type CommonOptions, contextFor, defineCommand, withOptions } from "../command.ts";
+import { type CommonOptions, type Context, contextFor, defineCommand, withOptions } from "../command.ts";
 import { CliError, usageError } from "../errors.ts";
 import { commandAnswer, statusAnswer } from "../node/shapes.ts";
 import { register } from "./register.ts";
@@ -19,40 +19,30 @@ interface DutyOptions extends CommonOptions {
   reason?: string;
 }
 
+const TARGET = ["json", "url", "node", "envFile"] as const;
+
 export function pauseCommand(): Command {
-  const command = defineCommand(
-    "pause",
-    "Claim nothing from now on; heartbeats go on, because the network counts silence",
-    ["pause", 'pause --reason "moving to another machine"'],
-  ).option("--reason <text>", "shown in the node's status");
-  return withOptions(command, "json", "url", "node", "envFile").action((options: DutyOptions) =>
-    perform("pause", options),
-  );
+  const description = "Claim nothing from now on; heartbeats go on, because the network counts silence";
+  const examples = ["pause", 'pause --reason "moving to another machine"'];
+  return dutyCommand("pause", description, examples).option("--reason <text>", "shown in the node's status");
 }
 
 export function resumeCommand(): Command {
-  const command = defineCommand("resume", "Claim again, also after a pause that the node made itself", ["resume"]);
-  return withOptions(command, "json", "url", "node", "envFile").action((options: DutyOptions) =>
-    perform("resume", options),
-  );
+  return dutyCommand("resume", "Claim again, also after a pause that the node made itself", ["resume"]);
 }
 
 export function drainCommand(): Command {
-  const command = defineCommand("drain", "Finish what is claimed, then pause", [
-    "drain",
-    "drain --json && blindference-edge status",
-  ]);
-  return withOptions(command, "json", "url", "node", "envFile").action((options: DutyOptions) =>
-    perform("drain", options),
-  );
+  const examples = ["drain", "drain --json && blindference-edge status"];
+  return dutyCommand("drain", "Finish what is claimed, then pause", examples);
 }
 
 export function pollCommand(): Command {
-  const command = defineCommand("poll", "Ask the coordinator for assignments now instead of within five seconds", [
-    "poll",
-  ]);
-  return withOptions(command, "json", "url", "node", "envFile").action((options: DutyOptions) =>
-    perform("poll", options),
+  return dutyCommand("poll", "Ask the coordinator for assignments now instead of within five seconds", ["poll"]);
+}
+
+function dutyCommand(duty: Duty, description: string, examples: readonly string[]): Command {
+  return withOptions(defineCommand(duty, description, examples), ...TARGET).action((options: DutyOptions) =>
+    perform(contextFor(options), duty, options),
   );
 }
 
@@ -76,17 +66,17 @@ export function attestCommand(): Command {
     .addOption(new Option("--sev", "by AMD SEV-SNP, tier 2").conflicts(["mock", "tpm", "tdx"]))
     .addOption(new Option("--tdx", "by Intel TDX, tier 2").conflicts(["mock", "tpm", "sev"]))
     .option("--register-on-chain", "then register in NodeRegistry, once; costs gas");
-  return withOptions(command, "json", "url", "node", "envFile", "yes").action(async (options: AttestOptions) => {
+  return withOptions(command, ...TARGET, "yes").action(async (options: AttestOptions) => {
+    const context = contextFor(options);
     const asked = BACKENDS.find((name) => options[name] === true);
-    if (asked !== undefined) await refuseOtherBackend(options, asked);
-    await perform("attest", options);
-    if (options.registerOnChain === true) await register(options);
+    if (asked !== undefined) await refuseOtherBackend(context, asked);
+    await perform(context, "attest", options);
+    if (options.registerOnChain === true) await register(context, options);
   });
 }
 
 /** How a node attests is a setting of its own: a flag that asks for another way must not be passed over in silence. */
-async function refuseOtherBackend(options: CommonOptions, asked: (typeof BACKENDS)[number]): Promise<void> {
-  const { api } = contextFor(options);
+async function refuseOtherBackend({ api }: Context, asked: (typeof BACKENDS)[number]): Promise<void> {
   const set = (await api.get("/api/status", statusAnswer)).nodes[0]?.attestationBackend;
   if (set == null || set === asked) return;
   throw usageError(
@@ -95,8 +85,7 @@ async function refuseOtherBackend(options: CommonOptions, asked: (typeof BACKEND
   );
 }
 
-async function perform(duty: Duty, options: DutyOptions): Promise<void> {
-  const { io, api } = contextFor(options);
+async function perform({ io, api }: Context, duty: Duty, options: DutyOptions): Promise<void> {
   const body = { node: options.node, ...(duty === "pause" ? { reason: options.reason } : {}) };
   const answer = await api.send("POST", `/api/${duty}`, body, commandAnswer);
   if (options.json === true) io.json(answer);

@@ -1,6 +1,6 @@
 /**
- * `devnet`, `demo` and `ask`: all are the devnet's own program, started as a process. The command describes their options, which
- * are the program's (scripts/cli-doc.test.ts compares them), and passes on what was given, and signals.
+ * `devnet`, `demo` and `ask`: all are the devnet's own program, started as a process. The command describes their
+ * options, which are the program's (scripts/cli-doc.test.ts compares them), and passes on what was given, and signals.
  */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";

@@ -1,18 +1,20 @@
 /** `register`: NodeRegistry.register, once per address, by the node's own certificate (docs/operate/attestation.md). */
 import type { Command } from "commander";
 import { type ActionOptions, act } from "../chain/action.ts";
-import { contextFor, defineCommand, withOptions } from "../command.ts";
+import { type Context, contextFor, defineCommand, withOptions } from "../command.ts";
 
 export function registerCommand(): Command {
   const command = defineCommand("register", "Register the node on chain, once; the node must run and be attested", [
     "register",
     "register --yes --json",
   ]);
-  return withOptions(command, "json", "yes", "url", "node", "envFile").action(register);
+  return withOptions(command, "json", "yes", "url", "node", "envFile").action((options: ActionOptions) =>
+    register(contextFor(options), options),
+  );
 }
 
-export function register(options: ActionOptions): Promise<void> {
-  return act(contextFor(options), options, "register", {
+export function register(context: Context, options: ActionOptions): Promise<void> {
+  return act(context, options, "register", {
     question: "Register the node in NodeRegistry? It costs gas.",
   });
 }

@@ -6,7 +6,8 @@ import { FAULTS, type FaultName, type Json } from "./fault-modes.ts";
 export const result = (value: Json): Json => ({ jsonrpc: "2.0", id: 1, result: value });
 export const HUGE = `0x${"f".repeat(80)}`;
 
-const rpc = {
+/** What every row of the RPC node shares. */
+export const rpc = {
   ...leader,
   door: "rpc",
   method: "POST",

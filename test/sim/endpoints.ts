@@ -4,9 +4,9 @@
  */
 
 import { type Endpoint, leader, verifier } from "./endpoint.ts";
-import { CHAIN_BASICS, CHAIN_LOOKS, COFHE_CONTRACTS, HUGE, result } from "./endpoints-chain.ts";
+import { CHAIN_BASICS, CHAIN_LOOKS, COFHE_CONTRACTS, HUGE, result, rpc } from "./endpoints-chain.ts";
 import { MODEL_LISTS, PAYMENTS } from "./endpoints-services.ts";
-import { ATTESTATION, COFHE, ICL, IPFS, MODEL, PIN, RPC } from "./fault-codes.ts";
+import { ATTESTATION, COFHE, ICL, IPFS, MODEL, PIN } from "./fault-codes.ts";
 
 const icl = { ...verifier, door: "icl", codes: ICL } as const;
 const pickyText = { wrongTypes: { status: 1 }, absentFields: {}, outOfRange: { status: "x".repeat(600) } };
@@ -152,16 +152,6 @@ const STORAGE: Endpoint[] = [
   },
 ];
 
-const rpc = {
-  ...leader,
-  door: "rpc",
-  method: "POST",
-  few: 5,
-  codes: RPC,
-  wrongTypes: result({ a: [true] }),
-  absentFields: { jsonrpc: "2.0", id: 1 },
-  outOfRange: result(HUGE),
-} as const;
 /** The call that waits for the transaction gives up before the RPC client does, and has no error to show. */
 const SILENT = { hang: "deadline" } as const;
 
