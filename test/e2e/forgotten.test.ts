@@ -20,11 +20,20 @@ async function forget(mode: "strict" | "silent", keepJobs = false): Promise<void
   expect(rig.network.coordinator.stats().nodes).toEqual([]);
 }
 
+/** The coordinator has them again, and each node has written so: its line may come after the coordinator's answer. */
+async function untilToldAgain(before: number): Promise<void> {
+  await untilLive(rig.network, addressesOf(rig.nodes));
+  await eventually("a new certificate for each node", () => {
+    const issued = rig.log.slice(before).filter(({ line }) => line.event === "certificate.issued");
+    return new Set(issued.map(({ node }) => node)).size === rig.nodes.length ? issued : undefined;
+  });
+}
+
 describe.each(["strict", "silent"] as const)("a coordinator that forgot its nodes, %s", (mode) => {
   it("is told of them again by themselves, and the next job is accepted", async () => {
     const before = rig.log.length;
     await forget(mode);
-    await untilLive(rig.network, addressesOf(rig.nodes));
+    await untilToldAgain(before);
     const told = rig.log.slice(before).map(({ line }) => line.event);
     expect(told.filter((event) => event === "coordinator.forgot")).toHaveLength(3);
     const result = await rig.ask("mock:demo", `After a ${mode} restart`);
@@ -41,7 +50,7 @@ describe.each(["strict", "silent"] as const)(
       await eventually("the first claim", () => rig.log.slice(before).find(({ line }) => line.event === "job.claimed"));
       await forget(mode, true);
       expect(await asked).toMatchObject({ status: "ACCEPTED", confirmations: 3 });
-      await untilLive(rig.network, addressesOf(rig.nodes));
+      await untilToldAgain(before);
       expect(rig.log.slice(before).filter(({ line }) => line.event === "job.failed")).toEqual([]);
       expect(rig.network.coordinator.stats().doubleCommitments).toEqual([]);
     });
