@@ -10,6 +10,8 @@ export const ENTER = "\r";
 export const DOWN = "\u001b[B";
 export const CTRL_C = "\u0003";
 
+const PATIENCE_MS = 60_000;
+
 export interface OnTerminal {
   /** The exit code. */
   ended: Promise<number>;
@@ -40,15 +42,19 @@ export function runOnTerminal(args: readonly string[], env: Readonly<Record<stri
     screen: () => stripVTControlCharacters(shown),
     async at(text: string, ...keys: string[]) {
       await new Promise<void>((resolve, reject) => {
+        const fail = (what: string) => reject(new Error(`${what} "${text}":\n${stripVTControlCharacters(shown)}`));
+        const timer = setTimeout(() => fail(`not within ${PATIENCE_MS / 1000} s:`), PATIENCE_MS);
         look = () => {
           const place = stripVTControlCharacters(shown).indexOf(text, from);
           if (place < 0) return;
           from = place + text.length;
+          clearTimeout(timer);
           resolve();
         };
-        void ended.then((code) =>
-          reject(new Error(`ended with ${code} before "${text}":\n${stripVTControlCharacters(shown)}`)),
-        );
+        void ended.then((code) => {
+          clearTimeout(timer);
+          fail(`ended with ${code} before`);
+        });
         look();
       });
       for (const key of keys) program.write(key);

@@ -17,7 +17,7 @@ quotes around them are dropped, and an empty value counts as absent. Every fault
 claims nothing.
 
 A verifier on the public network needs \`BLF_PRIVATE_KEY\`, \`BLF_RPC_URL\`, \`BLF_STORAGE_KEY\` and one of the model
-keys, with \`BLF_ROLES=verifier\`. A leader also needs \`PINATA_JWT\`. \`BLF_ADMIN_TOKEN\` opens the dashboard.
+keys, with \`BLF_ROLES=verifier\`. A leader also needs \`PINATA_JWT\`. \`BLF_ADMIN_TOKEN\` opens the API, which the commands use.
 
 Store what is marked **secret** with \`wrangler secret put NAME\`, never in a file that is committed.
 `;

@@ -17,6 +17,9 @@ const settingsAnswer = z.looseObject({
   settings: z.array(z.looseObject({ name: z.string(), shown: z.string().nullable() })),
 });
 
+/** Asking again would be another action, which the node refuses while this one is under way. */
+const WAY_ON = "Nothing is lost: the node goes on with it; `blindference-edge logs --follow` shows how it ends.";
+
 export interface ActionOptions extends CommonOptions {
   direct?: true;
 }
@@ -61,7 +64,7 @@ async function shouldAskNode({ api, io }: Context, options: ActionOptions): Prom
 async function sendByNode({ api, io }: Context, request: ActionRequest) {
   const { node } = await api.send("POST", "/api/transactions", { ...request, node: api.node }, taken, "spend");
   const look = async () => (await api.get("/api/transactions", under, { node, id: request.id })).transactions;
-  const transactions = await followAction(io, look);
+  const transactions = await followAction(io, look, WAY_ON);
   const settings = await api.get("/api/settings", settingsAnswer).catch(() => null);
   const chain = settings?.settings.find(({ name }) => name === "BLF_COFHE_CHAIN_ID")?.shown;
   return { node, chainId: Number(chain ?? 0), transactions };

@@ -40,7 +40,7 @@ describe("following an action", () => {
     ];
     let next = 0;
     const [rows] = await Promise.all([
-      followAction(io, async () => looks[next++] ?? []),
+      followAction(io, async () => looks[next++] ?? [], "Ask again."),
       vi.advanceTimersByTimeAsync(10_000),
     ]);
     expect(rows).toEqual(looks[4]);
@@ -52,10 +52,10 @@ describe("following an action", () => {
     const { io } = listening();
     const blocked = { code: "gas", message: "the fee is too high", hint: "Wait." };
     await Promise.all([
-      expect(followAction(io, async () => [row("queued", { blocked })])).rejects.toMatchObject({
+      expect(followAction(io, async () => [row("queued", { blocked })], "Ask again.")).rejects.toMatchObject({
         exit: "unreachable",
         message: expect.stringMatching(/Not over after 10 minutes: stake waits/),
-        fix: "Wait.",
+        fix: "Wait. Ask again.",
       }),
       vi.advanceTimersByTimeAsync(11 * 60_000),
     ]);
@@ -63,7 +63,7 @@ describe("following an action", () => {
 
   it("ends with the error of a look", async () => {
     const { io } = listening();
-    await expect(followAction(io, () => Promise.reject(new Error("away")))).rejects.toThrow("away");
+    await expect(followAction(io, () => Promise.reject(new Error("away")), "Ask again.")).rejects.toThrow("away");
   });
 });
 

@@ -22,14 +22,15 @@ export const liveTransaction = z.looseObject({
 }) satisfies z.ZodType<LiveRow>;
 
 const LOOK_MS = 1_000;
-/** Long enough for replacements at a stuck nonce; what is not over by then goes on by itself, or with the next command. */
+/** Long enough for replacements at a stuck nonce; what is not over by then is not lost. */
 const PATIENCE_MS = 10 * 60_000;
 const OVER = ["confirmed", "reverted", "failed", "cancelled"];
 
-/** Looks until every transaction is over. Throws CliError when it takes too long. */
+/** @param wayOn what to do when it takes too long. Looks until every transaction is over; throws CliError otherwise. */
 export async function followAction<T extends LiveRow>(
   io: Io,
   look: () => Promise<readonly T[]>,
+  wayOn: string,
 ): Promise<readonly T[]> {
   return io.progress("Waiting for the chain", async (say) => {
     const untilMs = Date.now() + PATIENCE_MS;
@@ -43,7 +44,7 @@ export async function followAction<T extends LiveRow>(
       said = now;
       if (Date.now() > untilMs) {
         throw new CliError(`Not over after ${PATIENCE_MS / 60_000} minutes: ${now}.`, {
-          fix: current.blocked?.hint ?? "Nothing is lost: run the same command again, which goes on with it.",
+          fix: [current.blocked?.hint, wayOn].filter((part) => part !== undefined).join(" "),
           exit: "unreachable",
         });
       }

@@ -21,6 +21,9 @@ export interface Sent {
   transactions: readonly LiveTransaction[];
 }
 
+/** Nothing sends between two commands. */
+const WAY_ON = "Nothing is lost: run the same command again, which goes on with it.";
+
 export async function sendFromHere({ env, io }: Context, request: ActionRequest): Promise<Sent> {
   const { settings, client } = await localChain(env);
   const signer = guardSigner(localSigner(await env.privateKey()), policyOf(settings));
@@ -41,7 +44,7 @@ export async function sendFromHere({ env, io }: Context, request: ActionRequest)
   if (unfinished !== null) {
     const isSame = asksTheSame(queue.actionRequest(unfinished), request);
     io.note(`An earlier command was interrupted: ${isSame ? "going on with it" : "finishing its transactions first"}.`);
-    const rows = await followAction(io, () => look(unfinished));
+    const rows = await followAction(io, () => look(unfinished), WAY_ON);
     // Asking again for what was interrupted must not do it twice.
     if (isSame) return { node: signer.address, chainId, transactions: rows };
   }
@@ -56,7 +59,7 @@ export async function sendFromHere({ env, io }: Context, request: ActionRequest)
   });
   if (!plan.ok) throw new CliError(`${plan.refusal.message}.`, { fix: plan.refusal.hint, exit: "refused" });
   queue.enqueueAction(request.id, JSON.stringify(request), plan.value);
-  return { node: signer.address, chainId, transactions: await followAction(io, () => look(request.id)) };
+  return { node: signer.address, chainId, transactions: await followAction(io, () => look(request.id), WAY_ON) };
 }
 
 /** Whether what an earlier command was asked for, as the queue has it, is what is asked for now; ids aside. */

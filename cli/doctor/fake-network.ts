@@ -10,6 +10,8 @@ import { resolveAddresses } from "../../core/chain/addresses.ts";
 import { VERSION } from "../../core/version.ts";
 
 export const GROQ_KEY = "gsk_0123456789abcdefghij";
+export const GEMINI_KEY = "AIza0123456789abcdefghij";
+export const SERVER_KEY = "server-key-0123456789";
 export const PINATA_JWT = "eyJhbGciOiJIUzI1NiJ9.e30.abc";
 export const ADMIN_TOKEN = "admin-token-0123456789";
 
@@ -26,6 +28,8 @@ export interface World {
   skewMs: number;
   known: boolean;
   models: string[];
+  /** Whether the model server asks for SERVER_KEY. */
+  serverLocked: boolean;
   groqStatus: number;
   pinataStatus: number;
   gatewayStatus: number;
@@ -70,6 +74,7 @@ const healthy = (): World => ({
   skewMs: 0,
   known: true,
   models: ["facebook/opt-125m"],
+  serverLocked: false,
   groqStatus: 200,
   pinataStatus: 200,
   gatewayStatus: 200,
@@ -107,6 +112,7 @@ export async function startFakeNetwork(): Promise<FakeNetwork> {
       BLF_COFHE_VERIFIER_URL: `${url}/cofhe/verifier`,
       BLF_COFHE_TN_URL: `${url}/cofhe/threshold`,
       GROQ_BASE_URL: `${url}/groq`,
+      GEMINI_BASE_URL: `${url}/gemini`,
       PINATA_API_URL: `${url}/pinata`,
       PINATA_GATEWAY_URL: `${url}/ipfs`,
       BLF_NODE_URL: `${url}/node`,
@@ -139,6 +145,8 @@ function answer(world: World, { url = "", headers }: IncomingMessage, body: stri
     if (bearer !== `Bearer ${GROQ_KEY}`) return json({}, 401);
     return json({ choices: [{ message: { content: `sky ${JSON.parse(body).messages.length}` } }] }, world.groqStatus);
   }
+  if (path.startsWith("/gemini/")) return gemini(path, headers["x-goog-api-key"]);
+  if (path.startsWith("/v1/") && world.serverLocked && bearer !== `Bearer ${SERVER_KEY}`) return json({}, 401);
   if (path === "/v1/models") return json({ data: world.models.map((id) => ({ id })) });
   if (path === "/v1/completions") return json({ choices: [{ text: "sky" }] });
   if (path === "/pinata/data/testAuthentication")
@@ -150,6 +158,16 @@ function answer(world: World, { url = "", headers }: IncomingMessage, body: stri
     return bearer === `Bearer ${ADMIN_TOKEN}` ? json(world.node.status) : json({ error: "no" }, 401);
   }
   return json({}, 404);
+}
+
+/** Google answers 400 to a key that it does not know, and says so in words. */
+function gemini(path: string, key: string | string[] | undefined): Answer {
+  if (key !== GEMINI_KEY) {
+    const message = "API key not valid. Please pass a valid API key.";
+    return json({ error: { code: 400, message, status: "INVALID_ARGUMENT" } }, 400);
+  }
+  if (path === "/gemini/models") return json({ models: [] });
+  return json({ candidates: [{ content: { parts: [{ text: "sky" }] } }] });
 }
 
 function rpc(

@@ -27,6 +27,8 @@ export async function askBackends(known: Known): Promise<void> {
   for (const { value, name } of BACKENDS) {
     if (!chosen.includes(value)) delete texts[name];
   }
+  // It is of no use to another server.
+  if (!chosen.includes("openai")) delete texts.OPENAI_API_KEY;
   if (chosen.includes("groq")) await askGroq(known);
   if (chosen.includes("gemini")) await askGemini(known);
   if (chosen.includes("openai")) await askServer(known);

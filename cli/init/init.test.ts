@@ -108,7 +108,7 @@ it("takes over the original's configuration and its wallet", async () => {
   const config = {
     node_address: "0xE6FF69353A16c9A5B139c79F6499D8AD74bFeceb",
     keystore_path: "./keystore.json",
-    supported_model_ids: ["groq:llama-3.3-70b-versatile", "gemini:gemini-2.5-flash", "facebook/opt-125m"],
+    supported_model_ids: ["groq:llama-3.3-70b-versatile", "gemini:gemini-2.5-flash", "facebook/opt-125m", "mock:demo"],
     rpc_url: "https://arb-sepolia.g.alchemy.com/v2/demo",
     log_level: "DEBUG",
     unheard_of: true,
@@ -118,6 +118,11 @@ it("takes over the original's configuration and its wallet", async () => {
   expect(address).toBe(config.node_address);
   expect(plan.bindings).toMatchObject({ BLF_MODELS: "groq:llama-3.3-70b-versatile", BLF_ROLES: "verifier" });
   expect(notes.join(" ")).toMatch(/rpc_url is not carried over.*unheard_of/);
+  expect(notes.filter((note) => note.includes("is not served"))).toEqual([
+    expect.stringMatching(/gemini:gemini-2.5-flash .*set GOOGLE_API_KEY/),
+    expect.stringMatching(/facebook\/opt-125m .*set OPENAI_BASE_URL/),
+    expect.stringMatching(/mock:demo is not served.*only where BLF_MODELS lists it/),
+  ]);
   expect(await keyOf()).toBe(ETH_ACCOUNT_SAMPLE.privateKey);
   expect(await envOf()).toMatchObject({ BLF_LOG_LEVEL: "DEBUG", BLF_RPC_URL: network.settings.BLF_RPC_URL });
 });

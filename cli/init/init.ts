@@ -20,7 +20,17 @@ import { askWallet } from "./ask-wallet.ts";
 import { readHome } from "./home.ts";
 import { type OriginalConfig, readOriginalConfig } from "./original-config.ts";
 import { type Answers, makePlan, type Plan } from "./plan.ts";
-import { answersOf, type Given, givenPassword, type InitFlags, placeOf, refuseFaulty, textsOf } from "./unattended.ts";
+import {
+  answersOf,
+  type Given,
+  givenPassword,
+  type InitFlags,
+  placeOf,
+  refuseFaulty,
+  runnable,
+  textsOf,
+  whatItNeeds,
+} from "./unattended.ts";
 import { addressOfKey, keyInFile } from "./wallet.ts";
 import { askSettings } from "./wizard.ts";
 import { writePlan } from "./write.ts";
@@ -55,7 +65,7 @@ export async function init(io: Io, options: InitOptions, env: Given["env"]): Pro
   const { answers, stored } = unattended ? await collect(given) : await interview(io, given, options);
   const plan = makePlan(home, stored, answers);
   const address = answers.privateKey === null ? home.keystore?.address : addressOfKey(answers.privateKey);
-  if (plan.changed.length > 0) await io.confirm(`Change ${plan.changed.join(", ")} in ${home.dir}?`, options.yes);
+  await agree(io, home.dir, plan.changed, unattended ? { yes: options.yes } : null);
   const written = await writePlan(home, answers, plan);
   const { faults } = readSettings({ ...plan.bindings, BLF_PRIVATE_KEY: "1".padStart(64, "0") });
   return {
@@ -65,7 +75,7 @@ export async function init(io: Io, options: InitOptions, env: Given["env"]): Pro
     plan,
     answers,
     faults: faults.filter(({ severity }) => severity === "fault"),
-    notes: [...(original?.notes ?? []), ...mismatch(original, address ?? "")],
+    notes: [...(original?.notes ?? []), ...mismatch(original, address ?? ""), ...unserved(original, plan.bindings)],
     gpus: unattended && !options.skipTests ? await detectGpus() : null,
     determinism: await selfTest(io, plan.bindings, options.skipTests),
   };
@@ -120,8 +130,23 @@ async function interview(io: Io, given: Given, options: InitOptions): Promise<Co
       ...(place === null ? {} : { place }),
     },
   });
-  if (!(await ask.yes(`Write this to ${home.dir}?`))) throw new CliError("Nothing was written.", { exit: "refused" });
   return { answers: { ...wallet, ...settings }, stored };
+}
+
+/** Asked once: a person agrees to all of it; without one, only what changes needs a word. */
+async function agree(
+  io: Io,
+  dir: string,
+  changed: readonly string[],
+  unattended: { yes: boolean } | null,
+): Promise<void> {
+  if (unattended !== null) {
+    if (changed.length > 0) await io.confirm(`Change ${changed.join(", ")} in ${dir}?`, unattended.yes);
+    return;
+  }
+  const changing = changed.length === 0 ? "" : `, changing ${changed.join(", ")}`;
+  if (await terminalAsk(io).yes(`Write this to ${dir}${changing}?`)) return;
+  throw new CliError("Nothing was written.", { exit: "refused" });
 }
 
 async function readOriginal(path: string): Promise<OriginalConfig> {
@@ -137,6 +162,14 @@ function mismatch(original: OriginalConfig | null, address: string): string[] {
   return [
     `The configuration names ${named}, but the wallet is ${address}: stake and certificate belong to an address.`,
   ];
+}
+
+/** The original's models that nothing here can run: its users would otherwise miss them without a word. */
+function unserved(original: OriginalConfig | null, bindings: Plan["bindings"]): string[] {
+  const models = original?.models ?? [];
+  const served = runnable(models, (name) => Boolean(bindings[name]));
+  const left = models.filter((id) => !served.includes(id));
+  return left.map((id) => `The original's model ${id} is not served: ${whatItNeeds(id)}`);
 }
 
 async function selfTest(

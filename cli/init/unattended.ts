@@ -43,6 +43,8 @@ const NOT_STORED: readonly string[] = [
   "BLF_CONFIG_DIR",
 ];
 
+const NEEDS = { groq: "GROQ_API_KEY", gemini: "GOOGLE_API_KEY", openai: "OPENAI_BASE_URL" } as const;
+
 /** @param known what is set already, secrets included, by name */
 export async function answersOf(given: Given, password: Secret, known: ReadonlySet<string>): Promise<Answers> {
   const texts = textsOf(given, known);
@@ -85,11 +87,18 @@ export function textsOf({ env, flags, original }: Given, known: ReadonlySet<stri
 
 /** Of these models those that something here can run. */
 export function runnable(models: readonly string[], has: (name: SettingName) => boolean): string[] {
-  const needs = { groq: "GROQ_API_KEY", gemini: "GOOGLE_API_KEY", openai: "OPENAI_BASE_URL" } as const;
   return models.filter((id) => {
     const backend = backendOf(id);
-    return backend !== "mock" && readModels(id).ok && has(needs[backend]);
+    return backend !== "mock" && readModels(id).ok && has(NEEDS[backend]);
   });
+}
+
+/** Why a model is not among the runnable ones, and what to do about it: the end of a sentence. */
+export function whatItNeeds(id: string): string {
+  const backend = backendOf(id);
+  if (backend === "mock") return "a mock is served only where BLF_MODELS lists it.";
+  if (!readModels(id).ok) return "that is no model id.";
+  return `set ${NEEDS[backend]} and run \`init\` again.`;
 }
 
 export function placeOf(text = "sealed"): Place {

@@ -1,9 +1,10 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseEnv } from "node:util";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Secret } from "../../core/secret.ts";
-import { type FakeNetwork, GROQ_KEY, startFakeNetwork } from "../doctor/fake-network.ts";
+import { type FakeNetwork, GEMINI_KEY, GROQ_KEY, SERVER_KEY, startFakeNetwork } from "../doctor/fake-network.ts";
 import { CTRL_C, DOWN, ENTER, runOnTerminal } from "../on-terminal.ts";
 import { openKeystore } from "../wallet/keystore.ts";
 import { ETH_ACCOUNT_SAMPLE } from "../wallet/keystore-samples.ts";
@@ -66,6 +67,51 @@ it("leads from nothing to a wallet, tested keys and settings, with a typing erro
   ]) {
     expect(wizard.screen()).not.toContain(secret);
   }
+});
+
+it("asks for Gemini's key and a locked server's, and at its second run offers what is set and changes only what is chosen", async () => {
+  network.world.serverLocked = true;
+  const first = onTerminal(["init"], { ...network.settings, BLF_KEY_PASSWORD: PASSWORD });
+  await first.at("Which wallet?", ENTER);
+  await first.at("BLF_RPC_URL is set already", ENTER);
+  await first.at("Who answers the prompts?", DOWN, " ", DOWN, " ", ENTER);
+  await first.at("Gemini key", "AIza-not-the-right-key-at-all", ENTER);
+  await first.at("did not work", ENTER);
+  await first.at("Gemini key", GEMINI_KEY, ENTER);
+  await first.at("gemini:gemini-2.5-flash answers");
+  await first.at("The server's URL", network.url, ENTER);
+  await first.at("The server's key", SERVER_KEY, ENTER);
+  await first.at("facebook/opt-125m answers");
+  await first.at("Pinata token", ENTER);
+  await first.at("Which models?", ENTER);
+  await first.at("Where should secrets go?", DOWN, ENTER);
+  await first.at("Write this to", ENTER);
+  expect(await first.ended).toBe(0);
+  const env = async () => parseEnv(await readFile(join(dir, ".env"), "utf8"));
+  const before = await env();
+  expect(before).toMatchObject({
+    GOOGLE_API_KEY: GEMINI_KEY,
+    OPENAI_API_KEY: SERVER_KEY,
+    OPENAI_BASE_URL: network.url,
+  });
+  expect(before.BLF_MODELS?.split(",")).toEqual(
+    expect.arrayContaining(["facebook/opt-125m", "gemini:gemini-2.5-flash"]),
+  );
+  const wallet = await readFile(join(dir, "keystore.json"), "utf8");
+
+  const second = onTerminal(["init", "--skip-tests"], { BLF_KEY_PASSWORD: PASSWORD });
+  await second.at("BLF_RPC_URL is set already", ENTER);
+  // The server is given up, Gemini kept.
+  await second.at("Who answers the prompts?", DOWN, DOWN, " ", ENTER);
+  await second.at("GOOGLE_API_KEY is set already", ENTER);
+  await second.at("Pinata token", ENTER);
+  await second.at("Which models?", ENTER);
+  await second.at("Where should secrets go?", DOWN, ENTER);
+  await second.at(", changing BLF_MODELS, OPENAI_BASE_URL, OPENAI_API_KEY?", ENTER);
+  expect(await second.ended).toBe(0);
+  const { OPENAI_BASE_URL: _url, OPENAI_API_KEY: _key, BLF_MODELS: _models, ...kept } = before;
+  expect(await env()).toEqual({ ...kept, BLF_MODELS: "gemini:gemini-2.5-flash" });
+  expect(await readFile(join(dir, "keystore.json"), "utf8")).toBe(wallet);
 });
 
 it.each<[string, (wizard: ReturnType<typeof onTerminal>) => Promise<void>]>([

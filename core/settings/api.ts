@@ -16,13 +16,13 @@ const LEVELS: Readonly<Record<string, LogLevel>> = {
 
 export const apiShape = {
   BLF_ADMIN_TOKEN: optional(textTo(readAccessToken(TOKEN_MIN)), {
-    description: `Bearer token for the API and the dashboard, at least ${TOKEN_MIN} characters. Without it they stay closed.`,
+    description: `Bearer token for the API, at least ${TOKEN_MIN} characters. Without it the API stays closed.`,
     fix: "Make one with `openssl rand -hex 32`.",
     secret: true,
   }),
   BLF_SPEND_TOKEN: optional(textTo(readAccessToken(TOKEN_MIN)), {
     description:
-      "A second token, for transactions through the API. Without it they stay closed. Must differ from the first.",
+      "A second token, for transactions through the API. Without it the API stays closed. Must differ from the first.",
     fix: "Make another one with `openssl rand -hex 32`.",
     secret: true,
   }),

@@ -76,7 +76,7 @@ export const accessTokens: Rule = ({ values, faulty }, { fault, note }) => {
     fault("BLF_SPEND_TOKEN", "conflict", message, fixOf("BLF_SPEND_TOKEN"));
   }
   if (admin === undefined && !faulty("BLF_ADMIN_TOKEN")) {
-    note("BLF_ADMIN_TOKEN", "BLF_ADMIN_TOKEN is not set: the API and the dashboard are closed.");
+    note("BLF_ADMIN_TOKEN", "BLF_ADMIN_TOKEN is not set: the API is closed.");
   }
   if (spend === undefined && !faulty("BLF_SPEND_TOKEN")) {
     note("BLF_SPEND_TOKEN", "BLF_SPEND_TOKEN is not set: no transaction can be sent through the API.");

@@ -1,6 +1,6 @@
 /**
  * An operator's machine for the tests of `deploy`: a home, a settings folder with a keystore and sealed secrets, and a place
- * for temporary files, all below one folder; and the command, run as a process with the API that the test plays.
+ * for temporary files, all below one folder; and the built command, run as a process with the API that the test plays.
  */
 import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
@@ -29,7 +29,7 @@ export interface Operator {
   remove(): Promise<void>;
 }
 
-const command = fileURLToPath(new URL("./command.ts", import.meta.url));
+const command = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 
 export async function newOperator(
   dotEnv: Readonly<Record<string, string>>,
