@@ -406,4 +406,18 @@ describe("the coordinator's clock", () => {
     // A Date header has whole seconds: 5.600 s is sent as 5 and read as 5.5.
     expect(skews).toEqual([null, 89_900, 89_900, -100]);
   });
+
+  it.each([
+    [29, 0],
+    [600, 600],
+    [-600, -600],
+  ])("at %i s from ours moves the next signature's time by %i s", async (apartSec, movedSec) => {
+    const date = new Date(NOW_MS + apartSec * 1000).toUTCString();
+    const { icl, received } = talk({ json: { status: "ok" }, headers: { date } }, { json: { status: "ok" } });
+    await icl.health();
+    await icl.health();
+    const [before, after] = received.map(({ headers }) => Number(new Headers(headers).get("x-timestamp")));
+    // A Date header has whole seconds.
+    expect(Math.abs((after ?? 0) - (before ?? 0) - movedSec)).toBeLessThanOrEqual(1);
+  });
 });

@@ -421,7 +421,7 @@ export const GUARDS: readonly Guard[] = [
   {
     name: "API: a stranger's 500 carries no detail",
     file: "workers/routes/app.ts",
-    find: 'if (c.get("isAdmin") !== true)',
+    find: 'if (c.get("isAdmin") !== true && c.get("maySpend") !== true)',
     replace: 'if (c.get("isAdmin") === null)',
     ...workers("test/workers/api.test.ts"),
   },
