@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { devAccount, devPrivateKey, nodeIndex } from "./chain/accounts.ts";
-import { type EdgeNode, startEdgeNode, untilLive } from "./edge-nodes.ts";
+import { type EdgeNode, startEdgeNode, storageKeyOf, untilLive } from "./edge-nodes.ts";
 import { type LocalNetwork, modelSettings, startNetwork } from "./network.ts";
 import { stopRequested } from "./stop-signal.ts";
 
@@ -27,8 +27,6 @@ const DEFAULT_MODELS = ["mock:demo"];
 const NODES_MAX = 16;
 /** Below the state folder: the settings of a node of the operator's own. `ask` finds the network by them. */
 export const OWN_NODE = "my-node";
-/** Known to everyone, like every key of the devnet. */
-const OWN_STORAGE_KEY = "5".repeat(64);
 
 export function devnetCommand(finish: (code: number) => void): Command {
   return new Command("devnet")
@@ -167,11 +165,12 @@ function overview(network: LocalNetwork, nodes: readonly EdgeNode[], ownNode: st
 /** Settings for one more node, with an account that nobody uses yet. */
 function environmentFile(network: LocalNetwork, taken: number): string {
   const [spare] = spareAccounts(taken);
+  const privateKey = spare?.privateKey ?? "0x";
   const settings = {
     ...network.env,
-    BLF_PRIVATE_KEY: spare?.privateKey ?? "",
+    BLF_PRIVATE_KEY: privateKey,
     BLF_MODELS: DEFAULT_MODELS.join(","),
-    BLF_STORAGE_KEY: OWN_STORAGE_KEY,
+    BLF_STORAGE_KEY: storageKeyOf(privateKey),
     BLF_ADMIN_TOKEN: "devnet-admin-token",
     BLF_SPEND_TOKEN: "devnet-spend-token",
   };

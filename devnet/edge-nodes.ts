@@ -55,7 +55,7 @@ export async function startEdgeNode(network: LocalNetwork, options: EdgeNodeOpti
   const env: Record<string, string> = {
     ...network.env,
     BLF_PRIVATE_KEY: privateKey,
-    BLF_STORAGE_KEY: secretOf("storage key", privateKey).slice(2),
+    BLF_STORAGE_KEY: storageKeyOf(privateKey),
     BLF_ADMIN_TOKEN: adminToken,
     ...(models.length === 0 ? {} : { BLF_MODELS: models.join(",") }),
     ...options.env,
@@ -119,6 +119,10 @@ async function enrol(network: LocalNetwork, index: number): Promise<void> {
     };
     await sendCall(client, signer, registerCall(nodeRegistry, "register", registration));
   }
+}
+
+export function storageKeyOf(privateKey: Hex): string {
+  return secretOf("storage key", privateKey).slice(2);
 }
 
 /** Fixed for a development key, so that a restarted devnet opens what it wrapped. */

@@ -171,4 +171,22 @@ describe("staking through the API", () => {
       return ours.length === 2 && ours.every(({ state }) => state === "confirmed") ? ours : undefined;
     });
   });
+
+  it("has its end among the node's events, for those who follow them", async () => {
+    const ended = await eventually("the events", async () => {
+      const path = `/api/events?node=${third}&limit=500`;
+      const page: { events: { type: string; fields: Record<string, unknown> }[] } = await (
+        await call(path, from("10.1.0.9", asAdmin()), deployment)
+      ).json();
+      const ours = page.events.filter(
+        ({ type, fields }) =>
+          type.startsWith("transaction.") && String(fields.purpose).startsWith("action:stake-0123456789:"),
+      );
+      return ours.length === 2 ? ours : undefined;
+    });
+    expect(ended.map(({ type, fields }) => [type, fields.purpose])).toEqual([
+      ["transaction.confirmed", "action:stake-0123456789:approve"],
+      ["transaction.confirmed", "action:stake-0123456789:stake"],
+    ]);
+  });
 });

@@ -40,6 +40,7 @@ import { type GrantReply, grantOutputKey, outputKeyPurpose } from "./node/output
 import { unconfigured } from "./node/refusals.ts";
 import { type NodeSnapshot, nodeSnapshot } from "./node/snapshot.ts";
 import { NodeStore } from "./node/store.ts";
+import { historyOf } from "./node/transaction-history.ts";
 import { forgetTransactions } from "./node/transaction-retention.ts";
 
 /** The poll's pace is the alarm's pace. */
@@ -368,13 +369,10 @@ export class Node extends DurableObject<Env> {
       signer,
       clock: kit.clock,
       log: kit.log,
-      onChange: ({ createdAtMs, updatedAtMs, to, action, ...row }) => {
-        outbox.put(`transaction/${row.purpose}`, {
-          kind: "transaction",
-          row: { node: signer.address, ...row, destination: to, createdAt: createdAtMs, updatedAt: updatedAtMs },
-        });
+      onChange: (row) => {
+        for (const [key, entry] of historyOf(signer.address, row)) outbox.put(key, entry);
         // Stake and registration have changed.
-        if (action !== null && row.state === "confirmed") this.#context?.schedule.hasten("chain", Date.now());
+        if (row.action !== null && row.state === "confirmed") this.#context?.schedule.hasten("chain", Date.now());
       },
     });
     const permits = { load: () => this.loadPermit(), save: (envelope: string) => this.savePermit(envelope) };
