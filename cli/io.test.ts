@@ -6,6 +6,7 @@ import { type FakeNode, startFakeNode } from "./fake-node.ts";
 import { inProcess } from "./in-process.ts";
 import { columns, createIo } from "./io.ts";
 import { CTRL_C, ENTER, runOnTerminal } from "./on-terminal.ts";
+import { ENTRY } from "./run-command.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -93,7 +94,7 @@ describe("a question on a terminal", () => {
     ["Ctrl-C", [CTRL_C], 130, "Stopped. Nothing was done."],
     ["no", ["n"], 4, "error: Nothing was done."],
   ])("that is answered by %s sends nothing, and says so", async (_how, keys, code, message) => {
-    const terminal = runOnTerminal(["register"], node.env, dir);
+    const terminal = runOnTerminal(ENTRY, ["register"], node.env, dir);
     await terminal.at("Register the node", ...keys);
     expect(await terminal.ended).toBe(code);
     expect(terminal.screen().trim().split(/\r?\n/).at(-1)).toBe(message);
@@ -101,7 +102,7 @@ describe("a question on a terminal", () => {
   });
 
   it("that is answered by yes is gone on with", async () => {
-    const terminal = runOnTerminal(["register"], node.env, dir);
+    const terminal = runOnTerminal(ENTRY, ["register"], node.env, dir);
     await terminal.at("Register the node", "y", ENTER);
     expect(await terminal.ended).toBe(4);
     expect(node.asked.map(({ path }) => path)).toEqual(["/healthz", "/api/transactions"]);

@@ -1,10 +1,6 @@
-/**
- * Starts a command from source on a terminal of its own, for tests that type what a person would. Its environment is exactly
- * what is given.
- */
+/** Starts a program on a terminal of its own, for tests that type what a person would. Its environment is exactly what is given. */
 import { stripVTControlCharacters } from "node:util";
 import { spawn } from "@lydell/node-pty";
-import { ENTRY } from "./run-command.ts";
 
 export const ENTER = "\r";
 export const DOWN = "\u001b[B";
@@ -21,9 +17,14 @@ export interface OnTerminal {
   at(text: string, ...keys: string[]): Promise<void>;
 }
 
-/** What it shows is searched from where the last find ended. */
-export function runOnTerminal(args: readonly string[], env: Readonly<Record<string, string>>, cwd: string): OnTerminal {
-  const program = spawn(process.execPath, [ENTRY, ...args], {
+/** @param script a JavaScript or TypeScript file, for Node. What it shows is searched from where the last find ended. */
+export function runOnTerminal(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+): OnTerminal {
+  const program = spawn(process.execPath, [script, ...args], {
     cwd,
     cols: 200,
     rows: 60,

@@ -1,17 +1,19 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseEnv } from "node:util";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { type FakeNetwork, GEMINI_KEY, GROQ_KEY, SERVER_KEY, startFakeNetwork } from "../../cli/doctor/fake-network.ts";
+import { CTRL_C, DOWN, ENTER, runOnTerminal } from "../../cli/on-terminal.ts";
+import { openKeystore } from "../../cli/wallet/keystore.ts";
+import { ETH_ACCOUNT_SAMPLE } from "../../cli/wallet/keystore-samples.ts";
+import { openSecrets } from "../../cli/wallet/secrets-file.ts";
 import { Secret } from "../../core/secret.ts";
-import { type FakeNetwork, GEMINI_KEY, GROQ_KEY, SERVER_KEY, startFakeNetwork } from "../doctor/fake-network.ts";
-import { CTRL_C, DOWN, ENTER, runOnTerminal } from "../on-terminal.ts";
-import { openKeystore } from "../wallet/keystore.ts";
-import { ETH_ACCOUNT_SAMPLE } from "../wallet/keystore-samples.ts";
-import { openSecrets } from "../wallet/secrets-file.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
+const LAUNCHER = fileURLToPath(new URL("../../bin/blindference-edge.js", import.meta.url));
 const PASSWORD = "correct horse";
 let network: FakeNetwork;
 let dir: string;
@@ -25,7 +27,8 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-const onTerminal = (args: readonly string[], env: Record<string, string> = {}) => runOnTerminal(args, env, dir);
+const onTerminal = (args: readonly string[], env: Record<string, string> = {}) =>
+  runOnTerminal(LAUNCHER, args, env, dir);
 
 it("leads from nothing to a wallet, tested keys and settings, with a typing error on the way, and echoes no secret", async () => {
   const { BLF_RPC_URL: rpc = "", ...others } = network.settings;
