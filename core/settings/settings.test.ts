@@ -366,6 +366,11 @@ describe("the report", () => {
     expect(entry("BLF_STAKING_ADDRESS")?.shown).toBe("0x222Ac74201Ed58915e42Ee5be626d939fd234D0b");
   });
 
+  it("shows a single URL's origin, also with a comma in it", () => {
+    const { settings } = settingsReport(readSettings({ ...GOOD, OPENAI_BASE_URL: "https:,//model.test/v1" }));
+    expect(settings.find(({ name }) => name === "OPENAI_BASE_URL")?.shown).toBe("https://,/…");
+  });
+
   it("lists every name that is read, aliases included", () => {
     const { known } = readSettings({});
     expect(known).toEqual(

@@ -127,9 +127,10 @@ function describe(given: Texts, texts: Texts, faulty: ReadonlySet<string>): Sett
 
 /** An RPC URL carries its key in the path. */
 function origins(text: string): string {
-  return splitList(text)
-    .map((url) => `${new URL(url).origin}/…`)
-    .join(", ");
+  const parts = splitList(text);
+  // A URL of a setting that takes only one may itself have a comma.
+  const urls = parts.every((part) => URL.canParse(part)) ? parts : [text];
+  return urls.map((url) => `${new URL(url).origin}/…`).join(", ");
 }
 
 /** A value that looks like a key pasted into the wrong setting is not shown; an address is. */

@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EFFECTS, JOB_STATES, type JobFailure } from "../../core/jobs/job.ts";
 import type { EdgeNode } from "../../devnet/edge-nodes.ts";
@@ -105,6 +106,8 @@ async function collect(): Promise<void> {
     { name: "plant by hand", value: BY_HAND },
   ];
   findings = search([...secrets, ...plants], places);
+  const megabytes = Math.round(places.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1e6);
+  writeSync(1, `canary: ${secrets.length} secrets looked for in ${places.length} places, ${megabytes} MB\n`);
 }
 
 /** A reason that the operator gives is kept in the object, the history and the log, and shown: a leak made to order. */

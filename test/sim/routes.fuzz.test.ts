@@ -19,6 +19,8 @@ import { type Asked, asked, guardRequest, OPERATOR_TOKEN, requestOf } from "./re
 const TIMEOUT_MS = 900_000;
 /** What docs/operate/api.md says an operator may be answered while nothing is at fault. */
 const DOCUMENTED = [200, 202, 400, 404, 409, 413, 422];
+/** Closed to the admin token. */
+const SPENDING = /^\/api\/transactions\/?$/;
 /** These ask the coordinator, which cannot be reached here. */
 const ASKING = /^\/api\/(poll|attest)$/;
 
@@ -83,7 +85,7 @@ const operator = property(
     const answer = await answerTo(request, OPERATOR_TOKEN);
     if (answer === null) return;
     const { status, path, text } = answer;
-    const allowed = ASKING.test(path) ? [...DOCUMENTED, 502] : DOCUMENTED;
+    const allowed = [...DOCUMENTED, ...(ASKING.test(path) ? [502] : []), ...(SPENDING.test(path) ? [403] : [])];
     must(allowed.includes(status), `${status} is documented: ${text.slice(0, 200)}`);
     if (status < 400 || request.method === "HEAD") return;
     // Those two tell of each node by itself what became of it.
