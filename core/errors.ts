@@ -51,6 +51,11 @@ export type ErrorCode =
   | "submission-refused"
   | "guard-refused"
   | "withdrawn"
+  // sidecar
+  | "sidecar-unreachable"
+  | "sidecar-refused"
+  | "sidecar-busy"
+  | "sidecar-malformed"
   // money
   | "payment-unavailable"
   // storage and set-up

@@ -86,7 +86,7 @@ export async function checkSidecar(executor: string, url: string | undefined): P
   if (executor !== "sidecar") return null;
   if (url === undefined) return failure("sidecar", "BLF_SIDECAR_URL is not set", "Set it to the sidecar's URL.");
   try {
-    const { status } = await ask(`${url}/healthz`);
+    const { status } = await ask(`${url}/v1/healthz`);
     if (status === 200) return fine("sidecar", `${new URL(url).host} is well`);
     return failure("sidecar", `${new URL(url).host} answers ${status}`, "See the sidecar's own log.");
   } catch (error) {
