@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
-          include: ["{core,devnet,cli,contracts,scripts,sidecar}/**/*.test.ts", "test/{unit,fuzz}/**/*.test.ts"],
+          include: ["{core,devnet,cli,contracts,scripts,sidecar}/**/*.test.ts", "test/{unit,fuzz,swtpm}/**/*.test.ts"],
           maxWorkers: WORKERS,
           testTimeout: 30_000,
         },

@@ -40,7 +40,7 @@ export async function attest(parts: AttestationParts): Promise<NodeCertificate> 
   const { icl, attester, node, models, tier, clock } = parts;
   const { challengeId, nonce } = await icl.challenge();
   const nonceBytes = Uint8Array.from(hexToBytes(`0x${nonce.replace(/^0x/, "")}`));
-  const evidence = await attester.quote(nonceBytes, { node, challengeId });
+  const evidence = await attester.quote(nonceBytes, { node, challengeId, models });
   const certificate = await icl
     .verifyAttestation({
       backendType: attester.backendType,
