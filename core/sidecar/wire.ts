@@ -35,6 +35,7 @@ export const capabilitiesReply = z.object({
   capacity: z.object({ slots: count, free: count, queued: count, queueMax: count }),
   tier: z.number().int().min(0).max(2),
   attestation: backendType,
+  encryptsOutputKeys: z.boolean().meta({ description: "Without it the node leads no jobs on this chain." }),
   keyPool: z.object({ size: count, ready: count }).meta({ description: "Output keys that are proven ahead of time." }),
   runtimeHash: hex(64).meta({ description: "Of the code that runs." }),
 });

@@ -126,6 +126,7 @@ function capabilities(running: number): Capabilities {
     },
     tier: 0,
     attestation: "mock",
+    encryptsOutputKeys: true,
     keyPool: { size: 4, ready: 3 },
     runtimeHash: "ab".repeat(32),
   };
