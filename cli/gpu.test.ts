@@ -21,13 +21,13 @@ async function tool(name: string, script: string, mode = 0o755): Promise<string>
 it("reads every card with its memory, and asks for nothing else", async () => {
   const command = await tool(
     "two",
-    '[ "$*" = "--query-gpu=name,memory.total --format=csv,noheader" ] || exit 9\necho "NVIDIA H100 80GB HBM3, 81559 MiB"\necho "NVIDIA T4, 15360 MiB"',
+    '[ "$*" = "--query-gpu=name,memory.total,driver_version --format=csv,noheader" ] || exit 9\necho "NVIDIA H100 80GB HBM3, 81559 MiB, 570.86.15"\necho "NVIDIA T4, 15360 MiB, 550.90"',
   );
   const report = await detectGpus({ command });
   expect(report).toEqual({
     gpus: [
-      { name: "NVIDIA H100 80GB HBM3", memoryMib: 81_559 },
-      { name: "NVIDIA T4", memoryMib: 15_360 },
+      { name: "NVIDIA H100 80GB HBM3", memoryMib: 81_559, driver: "570.86.15" },
+      { name: "NVIDIA T4", memoryMib: 15_360, driver: "550.90" },
     ],
     reason: null,
   });
@@ -42,11 +42,11 @@ it.each([
   ["that prints an error as its answer", "echo 'No devices were found'", /cannot be read/],
   [
     "that prints a table with a broken line",
-    'echo "NVIDIA T4, 15360 MiB"; echo "[Unknown Error], [N/A]"',
+    'echo "NVIDIA T4, 15360 MiB, 550.90"; echo "[Unknown Error], [N/A], [N/A]"',
     /cannot be read/,
   ],
   ["that prints bytes of another kind", "head -c 3000 /dev/urandom", /cannot be read|lists no card/],
-  ["that never stops printing", "yes 'NVIDIA T4, 15360 MiB'", /cannot be read/],
+  ["that never stops printing", "yes 'NVIDIA T4, 15360 MiB, 550.90'", /cannot be read/],
 ])("says what it found of a tool %s", async (what, script, reason) => {
   const command = script === null ? join(dir, "absent") : await tool(`tool-${what.length}`, script);
   const report = await detectGpus({ command });

@@ -3,29 +3,20 @@
  * hangs, fails or prints nonsense gives a reason instead. A card is of use only behind a model server.
  */
 import { spawn } from "node:child_process";
+import {
+  GPU_ARGS,
+  GPU_OUTPUT_MAX,
+  GPU_TIMEOUT_MS,
+  GPU_TOOL,
+  type GpuReport,
+  readGpus,
+  type ToolOutput,
+} from "../core/gpu.ts";
 
-export interface Gpu {
-  name: string;
-  memoryMib: number;
-}
+export type { GpuReport };
 
-export type GpuReport = { gpus: readonly Gpu[]; reason: null } | { gpus: readonly []; reason: string };
-
-const ARGS = ["--query-gpu=name,memory.total", "--format=csv,noheader"];
-/** A driver that wakes up a sleeping card takes a few seconds. */
-const TIMEOUT_MS = 8_000;
-/** Of some hundred cards. */
-const OUTPUT_MAX = 64 * 1024;
-
-export async function detectGpus({ command = "nvidia-smi", timeoutMs = TIMEOUT_MS } = {}): Promise<GpuReport> {
-  const run = await output(command, timeoutMs);
-  if ("reason" in run) return { gpus: [], reason: run.reason };
-  const lines = run.text.split(/\r?\n/).filter((line) => line.trim() !== "");
-  const gpus = lines.map(parse);
-  if (gpus.length === 0) return { gpus: [], reason: "nvidia-smi lists no card" };
-  const known = gpus.filter((gpu) => gpu !== null);
-  if (known.length < gpus.length) return { gpus: [], reason: "nvidia-smi prints what cannot be read" };
-  return { gpus: known, reason: null };
+export async function detectGpus({ command = GPU_TOOL, timeoutMs = GPU_TIMEOUT_MS } = {}): Promise<GpuReport> {
+  return readGpus(await output(command, timeoutMs));
 }
 
 export function describeGpus({ gpus, reason }: GpuReport): string {
@@ -34,19 +25,13 @@ export function describeGpus({ gpus, reason }: GpuReport): string {
   return `GPU: ${cards}. To serve a model on it, start an OpenAI-compatible server such as vLLM and give its URL.`;
 }
 
-/** `NVIDIA H100 80GB HBM3, 81559 MiB` */
-function parse(line: string): Gpu | null {
-  const match = /^([\x20-\x7e]{1,100}?)\s*,\s*(\d{1,9}) MiB\s*$/.exec(line.trim());
-  return match === null ? null : { name: match[1] ?? "", memoryMib: Number(match[2]) };
-}
-
 /** Resolves in time also where the tool's own children hold its output open: then they are killed with it. */
-function output(command: string, timeoutMs: number): Promise<{ text: string } | { reason: string }> {
+function output(command: string, timeoutMs: number): Promise<ToolOutput> {
   return new Promise((resolve) => {
     // A group of its own, so that all of it can be ended.
-    const child = spawn(command, ARGS, { stdio: ["ignore", "pipe", "ignore"], detached: true });
+    const child = spawn(command, GPU_ARGS, { stdio: ["ignore", "pipe", "ignore"], detached: true });
     let text = "";
-    const end = (result: { text: string } | { reason: string }) => {
+    const end = (result: ToolOutput) => {
       clearTimeout(timer);
       if (child.exitCode === null && child.pid !== undefined) endGroup(child.pid);
       child.stdout.destroy();
@@ -58,7 +43,7 @@ function output(command: string, timeoutMs: number): Promise<{ text: string } | 
     );
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
-      if (text.length > OUTPUT_MAX) end({ reason: "nvidia-smi prints what cannot be read" });
+      if (text.length > GPU_OUTPUT_MAX) end({ reason: "nvidia-smi prints what cannot be read" });
     });
     child.on("error", (error: NodeJS.ErrnoException) =>
       end({

@@ -22,7 +22,7 @@ export default {
       log("error", "settings.faulty", { faults, hint: "GET /api/settings lists every fault with its fix." });
       return;
     }
-    const ticks = [...configured.signers.keys()].map(async (address) => {
+    const ticks = configured.nodes.map(async (address) => {
       try {
         await env.NODE.getByName(address).tick(address);
       } catch (error) {

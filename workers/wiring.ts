@@ -3,13 +3,16 @@
  * in the isolate; what may hold pending I/O (vault, clients) is made anew for each object, because the platform lets no
  * object wait for another one's I/O. Nothing here decides anything; a part that needs a missing setting is null.
  */
+import { getAddress } from "viem/utils";
 import { type Attester, createMockAttester } from "../core/attestation/attester.ts";
+import { createSidecarAttester } from "../core/attestation/sidecar-attester.ts";
 import { type ChainClient, createChainClient } from "../core/chain/rpc.ts";
 import { type GuardedSigner, guardSigner, policyOf } from "../core/chain/signing-policy.ts";
-import { type Cofhe, createCofhe, type PermitStore } from "../core/cofhe/client.ts";
+import { createCofhe, type PermitStore } from "../core/cofhe/client.ts";
 import { toFailure } from "../core/errors.ts";
 import { createExecutor } from "../core/executor/edge-executor.ts";
 import type { Executor } from "../core/executor/executor.ts";
+import { createSidecarExecutor } from "../core/executor/sidecar-executor.ts";
 import { setFailpointHook } from "../core/failpoint.ts";
 import { createIclClient, type IclClient } from "../core/icl/client.ts";
 import { createModelRegistry, type ModelRegistry } from "../core/inference/registry.ts";
@@ -19,6 +22,8 @@ import { createLog } from "../core/log.ts";
 import { type Clock, type Fetch, type Log, systemClock, systemRandom } from "../core/ports.ts";
 import { secretsIn, secretsOf } from "../core/settings/secrets.ts";
 import { readSettings, type Settings, type SettingsResult } from "../core/settings/settings.ts";
+import { createSidecarClient, type SidecarClient } from "../core/sidecar/client.ts";
+import { createSidecarSigner } from "../core/sidecar/remote-signer.ts";
 import { localSigner, type Signer } from "../core/signer.ts";
 import { createVault, type Vault } from "../core/vault.ts";
 import { printLine } from "./adapters/console.ts";
@@ -34,18 +39,21 @@ export interface Kit {
   settings: Settings;
   log: Log;
   clock: Clock;
-  vault: Vault;
   ipfs: IpfsDownloader;
   pinner: Pinner | null;
   attester: Attester;
   models: ModelRegistry;
   chain: ChainClient;
+  /** Null in edge mode. */
+  sidecar: SidecarClient | null;
 }
 
 /** The settings in force and the accounts they give; both null-free. */
 export interface Configured {
   settings: Settings;
-  /** By EIP-55 address, each behind the signing policy. */
+  /** EIP-55 addresses, each once. */
+  nodes: readonly string[];
+  /** Edge mode: by address, each behind the signing policy. In sidecar mode the keys are elsewhere. */
   signers: ReadonlyMap<string, GuardedSigner>;
 }
 
@@ -68,7 +76,7 @@ export function wire(env: object): Wiring {
     clock: systemClock,
     secrets: settings === null ? secretsIn(textsOf(env)) : secretsOf(settings),
   });
-  const configured = settings === null ? null : { settings, signers: signersOf(settings) };
+  const configured = settings === null ? null : configure(settings);
   if (__FAILPOINTS__) listenAtFailpoints(env);
   const wiring: Wiring = { result, log, configured };
   wirings.set(env, wiring);
@@ -80,19 +88,36 @@ function textsOf(env: object): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value === "string"));
 }
 
+function configure(settings: Settings): Configured {
+  const signers = signersOf(settings);
+  return { settings, signers, nodes: settings.sidecar?.nodes ?? [...signers.keys()] };
+}
+
 function signersOf(settings: Settings): ReadonlyMap<string, GuardedSigner> {
   const policy = policyOf(settings);
   const signers = settings.privateKeys.map((key) => guardSigner(localSigner(key), policy));
   return new Map(signers.map((signer) => [signer.address, signer]));
 }
 
+/** An account of this deployment, for one object; null where the address is not one. */
+export function signerOf({ settings, nodes, signers }: Configured, kit: Kit, address: string): GuardedSigner | null {
+  if (kit.sidecar === null) return signers.get(address) ?? null;
+  const node = nodes.find((known) => known === address);
+  // The sidecar judges by its own policy; this one refuses before it is even asked.
+  return node === undefined
+    ? null
+    : guardSigner(createSidecarSigner(kit.sidecar, getAddress(node)), policyOf(settings));
+}
+
 export function createKit(settings: Settings, log: Log): Kit {
   const { ipfs, backends } = settings;
+  const sidecar = settings.sidecar === null ? null : sidecarOf(settings.sidecar);
+  const { backend, mockKey } = settings.attestation;
   return {
     settings,
     log,
     clock: systemClock,
-    vault: createVault({ keys: settings.storageKeys, random: systemRandom }),
+    sidecar,
     ipfs: createIpfsDownloader({ gateways: [ipfs.gatewayUrl], fetch: platformFetch, clock: systemClock, log }),
     pinner:
       ipfs.pinataJwt === undefined
@@ -104,7 +129,7 @@ export function createKit(settings: Settings, log: Log): Kit {
             clock: systemClock,
             log,
           }),
-    attester: createMockAttester(settings.attestation.mockKey),
+    attester: sidecar === null ? createMockAttester(mockKey) : createSidecarAttester(sidecar, backend),
     models: createModelRegistry({
       models: settings.models,
       openaiDiscover: settings.openaiDiscover,
@@ -116,37 +141,60 @@ export function createKit(settings: Settings, log: Log): Kit {
   };
 }
 
+function sidecarOf({ url, key, sidecarKeys, access }: NonNullable<Settings["sidecar"]>): SidecarClient {
+  const token = access === undefined ? {} : { access };
+  return createSidecarClient({
+    url,
+    key,
+    sidecarKeys,
+    ...token,
+    fetch: platformFetch,
+    clock: systemClock,
+    random: systemRandom,
+  });
+}
+
 export function iclOf(kit: Kit, signer: Signer): IclClient {
   return createIclClient({ endpoint: kit.settings.iclEndpoint, signer, fetch: platformFetch, clock: kit.clock });
 }
 
-/** @param envelopes where the wrapped permit is kept; its sealing key is as secret as the node's own. */
-export function cofheOf(kit: Kit, signer: Signer, envelopes: PermitStore): Cofhe {
+/** What opens prompts: this object, or the sidecar. */
+export interface Confidential {
+  executor: Executor;
+  /** Whether output keys can be encrypted here; the sidecar says it of itself. */
+  canEncrypt: boolean | null;
+}
+
+/** @param envelopes edge mode: where the wrapped permit is kept; its sealing key is as secret as the node's own */
+export function confidentialOf(kit: Kit, signer: Signer, envelopes: PermitStore): Confidential {
+  const { ipfs, models, clock, sidecar } = kit;
+  if (sidecar !== null) return { executor: createSidecarExecutor({ client: sidecar, clock }), canEncrypt: null };
+  const vault = createVault({ keys: kit.settings.storageKeys, random: systemRandom });
   const { rpcUrls, chainId, urls } = kit.settings.cofhe;
-  const wrap = async (permit: Uint8Array) =>
-    envelopes.save(await kit.vault.seal(PERMIT_PURPOSE, signer.address, permit));
-  const permits: PermitStore = {
+  const permits = wrappedPermits(kit, vault, signer, envelopes);
+  const cofhe = createCofhe({ chainId, rpcUrls, urls, signer, permits, clock });
+  const executor = createExecutor({ cofhe, ipfs, models, vault, clock, random: systemRandom });
+  return { executor, canEncrypt: cofhe.canEncrypt };
+}
+
+function wrappedPermits(kit: Kit, vault: Vault, signer: Signer, envelopes: PermitStore): PermitStore {
+  const wrap = async (permit: Uint8Array) => envelopes.save(await vault.seal(PERMIT_PURPOSE, signer.address, permit));
+  return {
     async load() {
       const envelope = await envelopes.load();
       if (envelope === null) return null;
-      const permit = await kit.vault.open(PERMIT_PURPOSE, signer.address, envelope).catch((error: unknown) => {
+      const permit = await vault.open(PERMIT_PURPOSE, signer.address, envelope).catch((error: unknown) => {
         // A permit costs a signature: one that cannot be opened any more is made anew.
         kit.log("warn", "permit.unreadable", { node: signer.address, reason: toFailure(error).message });
         return null;
       });
       if (permit === null) return null;
       // Under a previous storage key: wrapped again, so that the previous one may go.
-      if (await kit.vault.needsRewrap(envelope)) await wrap(permit);
+      if (await vault.needsRewrap(envelope)) await wrap(permit);
       return new TextDecoder().decode(permit);
     },
     save: (serialised) => wrap(new TextEncoder().encode(serialised)),
   };
-  return createCofhe({ chainId, rpcUrls, urls, signer, permits, clock: kit.clock });
-}
-
-export function executorOf(kit: Kit, cofhe: Cofhe): Executor {
-  const { ipfs, models, vault, clock } = kit;
-  return createExecutor({ cofhe, ipfs, models, vault, clock, random: systemRandom });
 }
 
 /** Test builds: every failpoint is told to BLF_FAILPOINT_URL, whose answer lets the node go on. */

@@ -21,7 +21,7 @@ import {
 } from "./executor.ts";
 
 /** The vault's purpose for output keys; the identity is `node/jobId`. */
-const OUTPUT_KEY_PURPOSE = "output-key";
+export const OUTPUT_KEY_PURPOSE = "output-key";
 const KEY_BYTES = 32;
 
 export interface ExecutorParts {
@@ -37,10 +37,10 @@ export function createExecutor(parts: ExecutorParts): Executor {
   return {
     execute: (request, signal) => execute(parts, request, signal),
     async newOutputKey(node, jobId) {
-      return parts.vault.seal(OUTPUT_KEY_PURPOSE, identityOf(node, jobId), parts.random(KEY_BYTES));
+      return parts.vault.seal(OUTPUT_KEY_PURPOSE, outputKeyIdentity(node, jobId), parts.random(KEY_BYTES));
     },
     async encryptOutputKey(node, jobId, outputKey): Promise<EncryptedOutputKey> {
-      const halves = splitKey(await parts.vault.open(OUTPUT_KEY_PURPOSE, identityOf(node, jobId), outputKey));
+      const halves = splitKey(await parts.vault.open(OUTPUT_KEY_PURPOSE, outputKeyIdentity(node, jobId), outputKey));
       return parts.cofhe.encryptUint128Pair(halves.high, halves.low);
     },
   };
@@ -116,9 +116,9 @@ async function openOutputKey(parts: ExecutorParts, request: ExecuteRequest) {
       hint: "This is a bug in the node: report it.",
     });
   }
-  return parts.vault.open(OUTPUT_KEY_PURPOSE, identityOf(request.node, request.jobId), request.outputKey);
+  return parts.vault.open(OUTPUT_KEY_PURPOSE, outputKeyIdentity(request.node, request.jobId), request.outputKey);
 }
 
-function identityOf(node: string, jobId: string): string {
+export function outputKeyIdentity(node: string, jobId: string): string {
   return `${node}/${jobId}`;
 }

@@ -5,16 +5,15 @@
 import type * as z from "zod";
 import { requestText, type TextReply, TransportError } from "../http.ts";
 import type { Clock, Fetch } from "../ports.ts";
-import type { Signer } from "../signer.ts";
 import { faultyFields } from "./faulty-fields.ts";
 import { parseLossless } from "./json.ts";
 import { type CallContext, isNotableSkew, malformedError, refusalError, transportError } from "./refusal.ts";
-import { authHeaders } from "./sign.ts";
+import { authHeaders, type RequestAccount } from "./sign.ts";
 
 export interface CallerOptions {
   /** Base URL, with or without a trailing slash. */
   endpoint: string;
-  signer: Pick<Signer, "address" | "signMessage">;
+  signer: RequestAccount;
   fetch: Fetch;
   clock: Clock;
   /** For one call, ms; 10 s by default. */
@@ -28,6 +27,8 @@ export interface Call<T> {
   /** Makes the call a POST; sent as JSON, its members in this order. */
   body?: Record<string, unknown>;
   reply: z.ZodType<T>;
+  /** Called when the request is signed and is about to leave: what fails before cannot have been taken. */
+  onLeaving?: () => void;
 }
 
 export interface Caller {
@@ -63,6 +64,7 @@ export function createCaller(options: CallerOptions): Caller {
     const headers = await authHeaders(signer, text, (sentMs + clockCorrectionMs()) / 1000);
     const init = call.body === undefined ? { headers } : { method: "POST", headers, body: text };
     const request = new Request(`${endpoint}${call.path}`, init);
+    call.onLeaving?.();
     try {
       const reply = await requestText(fetch, clock, request, { timeoutMs, maxBytes: MAX_BYTES });
       clockSkewMs = skewOf(reply.headers, sentMs, clock.now()) ?? clockSkewMs;

@@ -176,6 +176,21 @@ describe("a call to the coordinator", () => {
 });
 
 describe("an answer of the coordinator", () => {
+  it("says of a claim that it leaves when it is signed, and not where it cannot be", async () => {
+    const { fetch, received } = scriptedFetch({ json: { kpHighHandle: 1, kpLowHandle: 2 } });
+    const unsigned = { ...signer, signRequest: () => Promise.reject(new Error("no signature")) };
+    const options = { endpoint: "https://icl.example", fetch, clock: systemClock };
+    let left = 0;
+    const leaving = () => {
+      left += 1;
+      expect(received).toEqual([]);
+    };
+    await expect(createIclClient({ ...options, signer: unsigned }).claim(JOB, leaving)).rejects.toThrow("no signature");
+    expect(left).toBe(0);
+    await createIclClient({ ...options, signer }).claim(JOB, leaving);
+    expect(left).toBe(1);
+  });
+
   it("keeps every digit of a claim's bare handles", async () => {
     const { icl } = talk({
       text: `{"kpHighHandle": ${BIG}, "kpLowHandle": 12345678901234567891, "outputKeyGranted": true}`,

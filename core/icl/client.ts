@@ -22,8 +22,11 @@ export interface IclClient {
   verifyAttestation(evidence: AttestationEvidence): Promise<wire.Certificate>;
   heartbeat(): Promise<void>;
   assignments(): Promise<AssignmentList>;
-  /** `icl-refused` where the coordinator knows the node but not the job. */
-  claim(jobId: string): Promise<wire.ClaimReply>;
+  /**
+   * `icl-refused` where the coordinator knows the node but not the job.
+   * @param onLeaving called when the claim is signed and about to leave
+   */
+  claim(jobId: string, onLeaving?: () => void): Promise<wire.ClaimReply>;
   submitResult(result: wire.LeaderResult): Promise<wire.SubmissionReply>;
   submitVerdict(verdict: wire.VerifierVerdict): Promise<wire.SubmissionReply>;
   /** A 404 is worth asking again: some versions know a job's status only from the leader's result on. */
@@ -68,9 +71,10 @@ export function createIclClient(options: IclClientOptions): IclClient {
       const call = { name: "assignments", path: `/internal/assignments/${node}`, reply: wire.assignments };
       return readRows((await caller.send(call)).assignments);
     },
-    async claim(jobId) {
+    async claim(jobId, onLeaving) {
       const body = { jobId, nodeAddress: node };
-      const call = { name: "claim", path: "/internal/task/claim", body, reply: wire.claimReply };
+      const leaving = onLeaving === undefined ? {} : { onLeaving };
+      const call = { name: "claim", path: "/internal/task/claim", body, reply: wire.claimReply, ...leaving };
       const reply = await caller.find(call, [404]);
       if (reply !== null) return reply;
       const record = await nodeRecord().catch(() => null);

@@ -3,7 +3,9 @@
  * sends must send the very text that was signed here.
  */
 import { getAddress } from "viem/utils";
-import type { Signer } from "../signer.ts";
+import type { RequestSignature, Signer } from "../signer.ts";
+
+export type RequestAccount = Pick<Signer, "address" | "signMessage" | "signRequest">;
 
 /**
  * The four headers of a node's request.
@@ -11,16 +13,21 @@ import type { Signer } from "../signer.ts";
  * @param timestampSec unix seconds; fractions are cut off
  */
 export async function authHeaders(
-  account: Pick<Signer, "address" | "signMessage">,
+  account: RequestAccount,
   body: string,
   timestampSec: number,
 ): Promise<Record<string, string>> {
-  const timestamp = String(Math.floor(timestampSec));
+  const signed = await sign(account, body, Math.floor(timestampSec));
   return {
     // Checksummed even for an account that came with another spelling: the coordinator compares strings.
     "X-Node-Address": getAddress(account.address),
-    "X-Timestamp": timestamp,
-    "X-Signature": await account.signMessage({ message: `${body}${timestamp}` }),
+    "X-Timestamp": String(signed.timestampSec),
+    "X-Signature": signed.signature,
     "Content-Type": "application/json",
   };
+}
+
+async function sign(account: RequestAccount, body: string, timestampSec: number): Promise<RequestSignature> {
+  if (account.signRequest !== undefined) return account.signRequest(body, timestampSec);
+  return { timestampSec, signature: await account.signMessage({ message: `${body}${timestampSec}` }) };
 }

@@ -4,7 +4,8 @@
  */
 import type { Clock, Fetch } from "../ports.ts";
 
-export type BackendName = "groq" | "gemini" | "openai" | "mock";
+/** `custom`: a module of the operator's own (custom.ts), which only a sidecar loads. */
+export type BackendName = "groq" | "gemini" | "openai" | "mock" | "custom";
 
 export interface Backend {
   readonly name: BackendName;
@@ -27,8 +28,8 @@ export interface BackendPorts {
   clock: Clock;
 }
 
-/** Which backend an id's prefix names; any other id is a model of the OpenAI-compatible server. */
-export function backendNameOf(modelId: string): BackendName {
+/** Which backend an id's prefix names; any other id is a model of the OpenAI-compatible server, unless a module has it. */
+export function backendNameOf(modelId: string): Exclude<BackendName, "custom"> {
   if (modelId.startsWith("groq:")) return "groq";
   if (modelId.startsWith("gemini:")) return "gemini";
   return modelId.startsWith("mock:") ? "mock" : "openai";

@@ -5,6 +5,7 @@
 import { ok, type Result, refuse } from "../result.ts";
 import type { Secret } from "../secret.ts";
 import { type Backend, type BackendName, type BackendPorts, backendNameOf } from "./backend.ts";
+import { createCustomBackend, type LoadedBackend } from "./custom.ts";
 import { createGeminiBackend } from "./gemini.ts";
 import { createGroqBackend } from "./groq.ts";
 import { createMockBackend } from "./mock.ts";
@@ -18,6 +19,8 @@ export interface ModelRegistryConfig extends BackendPorts {
   openai?: { baseUrl: string; apiKey?: Secret };
   /** Also run unlisted ids on the OpenAI-compatible server, which refuses those that it lacks. Default: false. */
   openaiDiscover?: boolean;
+  /** Their models are served without being listed. */
+  custom?: readonly LoadedBackend[];
 }
 
 export interface ModelRefusal {
@@ -29,11 +32,11 @@ export interface ModelRefusal {
 export interface ModelRegistry {
   /** The backend that runs an id. */
   resolve(modelId: string): Result<Backend, ModelRefusal>;
-  /** Every listed id once, and what would run it; whether it can run is for `resolve` to say. */
+  /** Every listed or custom id once, and what would run it; whether it can run is for `resolve` to say. */
   models(): { id: string; backend: BackendName }[];
 }
 
-const SETTING: Record<Exclude<BackendName, "mock">, string> = {
+const SETTING: Record<Exclude<BackendName, "mock" | "custom">, string> = {
   groq: "GROQ_API_KEY",
   gemini: "GOOGLE_API_KEY",
   openai: "OPENAI_BASE_URL",
@@ -42,9 +45,16 @@ const SETTING: Record<Exclude<BackendName, "mock">, string> = {
 export function createModelRegistry(config: ModelRegistryConfig): ModelRegistry {
   const listed = new Set(config.models);
   const backends = createBackends(config);
+  const custom = customBackends(config);
   return {
-    models: () => [...listed].map((id) => ({ id, backend: backendNameOf(id) })),
+    models: () =>
+      [...new Set([...listed, ...custom.keys()])].map((id) => ({
+        id,
+        backend: custom.get(id)?.name ?? backendNameOf(id),
+      })),
     resolve(modelId) {
+      const own = custom.get(modelId);
+      if (own !== undefined) return ok(own);
       const name = backendNameOf(modelId);
       const discovered = config.openaiDiscover === true && name === "openai";
       if (!listed.has(modelId) && !discovered) {
@@ -69,6 +79,15 @@ function createBackends(config: ModelRegistryConfig): Partial<Record<BackendName
     ...(gemini === undefined ? {} : { gemini: createGeminiBackend({ ...gemini, fetch, clock }) }),
     ...(openai === undefined ? {} : { openai: createOpenaiBackend({ ...openai, fetch, clock }) }),
   };
+}
+
+function customBackends({ custom = [], clock }: ModelRegistryConfig): ReadonlyMap<string, Backend> {
+  return new Map(
+    custom.flatMap((loaded) => {
+      const backend = createCustomBackend(loaded, clock);
+      return loaded.custom.models.map((id) => [id, backend] as const);
+    }),
+  );
 }
 
 /** An offer's model id comes from outside and goes into logs. */

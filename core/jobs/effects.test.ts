@@ -23,6 +23,8 @@ const QUEUED: JobStatus = {
 let happened: string[];
 let status: JobStatus;
 let refusal: NodeError | null;
+/** The request is not even signed. */
+let unsigned: NodeError | null;
 let guardSays: ReturnType<typeof ok<null>> | ReturnType<typeof refuse<string>>;
 let correctionMs: number;
 
@@ -39,7 +41,9 @@ const icl: IclClient = {
   health: unused,
   clockSkewMs: () => null,
   clockCorrectionMs: () => correctionMs,
-  async claim(jobId) {
+  async claim(jobId, onLeaving) {
+    if (unsigned !== null) throw unsigned;
+    onLeaving?.();
     happened.push(`claim ${jobId}`);
     if (refusal !== null) throw refusal;
     return { kpHighHandle: 7n, kpLowHandle: 9n, claimDeadline: 1_800_000_300 };
@@ -112,6 +116,7 @@ const calm = new AbortController().signal;
 const ours = await commitmentFromDigest(CID, DIGEST);
 
 beforeEach(() => {
+  unsigned = null;
   happened = [];
   failures.splice(0);
   status = QUEUED;
@@ -147,6 +152,12 @@ describe("claiming", () => {
     });
     expect(failures).toEqual(["claim-refused"]);
   });
+});
+
+it("a claim that cannot even be signed has not left", async () => {
+  unsigned = new NodeError("sidecar-unreachable", "the sidecar does not answer", { retry: "later", hint: "h" });
+  await expect(perform("claim", job("leader", { state: "offered" }), calm)).rejects.toThrow(unsigned);
+  expect(happened).toEqual([]);
 });
 
 describe("claiming again, after an answer that was lost,", () => {

@@ -93,11 +93,14 @@ function perform(ports: EffectPorts, kind: Parameters<PerformEffect>[0], job: Jo
 }
 
 async function claim(ports: EffectPorts, job: Job): Promise<EffectResult> {
-  ports.recordClaimSent();
-  const sentAtMs = ports.clock.now();
+  let sentAtMs = ports.clock.now();
+  const onLeaving = () => {
+    sentAtMs = ports.clock.now();
+    ports.recordClaimSent();
+  };
   let taken: Omit<Extract<JobEvent, { type: "claimed" }>, "type" | "outputKey">;
   try {
-    taken = { ...takenBy(await ports.icl.claim(job.jobId), ports.icl.clockCorrectionMs()), sentAtMs };
+    taken = { ...takenBy(await ports.icl.claim(job.jobId, onLeaving), ports.icl.clockCorrectionMs()), sentAtMs };
   } catch (error) {
     if (!(error instanceof NodeError) || error.code !== "icl-refused") throw error;
     taken = takenBefore(job, error);

@@ -13,6 +13,8 @@ import {
 
 const T0 = 1_800_000_000_000;
 const ERROR = { code: "ipfs-unavailable", message: "no answer", hint: "look" };
+/** A node in edge mode that stores its output keys. */
+const EDGE = { storesKey: true, usesSidecar: false };
 const idle = () => false;
 const busy = () => true;
 
@@ -64,10 +66,10 @@ describe("a breaker", () => {
   });
 
   it("keeps no job from what does not need it", () => {
-    expect(blockedBy({ pin: opened() }, needsOf("verifier", "mock:demo", true), busy)).toBeNull();
-    expect(blockedBy({ pin: opened() }, needsOf("leader", "mock:demo", true), busy)).toBe("pin");
-    expect(blockedBy({ "model:groq": opened() }, needsOf("leader", "gemini:x", true), busy)).toBeNull();
-    expect(blockedBy({ rpc: opened() }, needsOf("leader", "gemini:x", false), busy)).toBeNull();
+    expect(blockedBy({ pin: opened() }, needsOf("verifier", "mock:demo", EDGE), busy)).toBeNull();
+    expect(blockedBy({ pin: opened() }, needsOf("leader", "mock:demo", EDGE), busy)).toBe("pin");
+    expect(blockedBy({ "model:groq": opened() }, needsOf("leader", "gemini:x", EDGE), busy)).toBeNull();
+    expect(blockedBy({ rpc: opened() }, needsOf("leader", "gemini:x", { ...EDGE, storesKey: false }), busy)).toBeNull();
   });
 });
 

@@ -8,7 +8,7 @@ import type { Role } from "../icl/schema.ts";
 import { type BackendName, backendNameOf } from "../inference/backend.ts";
 import { backoffMs } from "../retry.ts";
 
-export type Dependency = "icl" | "ipfs" | "cofhe" | "pin" | "rpc" | `model:${BackendName}`;
+export type Dependency = "icl" | "ipfs" | "cofhe" | "pin" | "rpc" | "sidecar" | `model:${BackendName}`;
 
 /** `half-open`: the probe was answered; a job has yet to succeed. */
 export type BreakerState = "closed" | "open" | "half-open";
@@ -50,6 +50,11 @@ export function dependencyOf(code: ErrorCode, modelId: string): Dependency | nul
       return "pin";
     case "rpc-unavailable":
       return "rpc";
+    case "sidecar-unreachable":
+    case "sidecar-refused":
+    case "sidecar-busy":
+    case "sidecar-malformed":
+      return "sidecar";
     case "model":
     case "model-key":
     case "model-rate-limited":
@@ -60,9 +65,21 @@ export function dependencyOf(code: ErrorCode, modelId: string): Dependency | nul
   }
 }
 
+/** What the settings say of every job of the node. */
+export interface JobNeeds {
+  /** A leader's output key goes on chain. */
+  storesKey: boolean;
+  usesSidecar: boolean;
+}
+
 /** What a job needs beside the coordinator, which is never asked for offers while it is away. */
-export function needsOf(role: Role, modelId: string, storesKey: boolean): Dependency[] {
-  const both: Dependency[] = ["ipfs", "cofhe", `model:${backendNameOf(modelId)}`];
+export function needsOf(role: Role, modelId: string, { storesKey, usesSidecar }: JobNeeds): Dependency[] {
+  const both: Dependency[] = [
+    ...(usesSidecar ? (["sidecar"] as const) : []),
+    "ipfs",
+    "cofhe",
+    `model:${backendNameOf(modelId)}`,
+  ];
   if (role === "verifier") return both;
   return [...both, "pin", ...(storesKey ? (["rpc"] as const) : [])];
 }
@@ -74,7 +91,9 @@ export function failed(
 ): Breaker {
   const { code, message, hint, retryAfterMs = 0 } = error;
   const next = { ...breaker, failures: breaker.failures + 1, lastError: { code, message, hint, atMs: nowMs } };
-  const opens = breaker.state === "half-open" || (breaker.state === "closed" && next.failures >= OPEN_AT);
+  // What says that it is full is believed at once.
+  const enough = next.failures >= OPEN_AT || code === "sidecar-busy";
+  const opens = breaker.state === "half-open" || (breaker.state === "closed" && enough);
   return opens ? open(next, nowMs, retryAfterMs) : next;
 }
 

@@ -11,8 +11,10 @@ import type { Values } from "./schema.ts";
 const STORAGE_KEY_LABEL = "blindference-edge/storage-key/1";
 
 export interface Settings {
-  /** At least one, none twice. */
+  /** At least one, none twice; none in sidecar mode. */
   privateKeys: Secret<PrivateKey>[];
+  /** Null in edge mode. */
+  sidecar: SidecarSettings | null;
   /** A seed phrase and its account indices; this version only reads them. */
   fleet: { mnemonic: Secret; indices: number[] } | null;
   /** 64 hex digits each; the current key first, then previous ones, then those derived from the private keys. */
@@ -68,11 +70,23 @@ export interface Settings {
   cli: { configDir: string; keystore: string; keyPassword?: Secret };
 }
 
+export interface SidecarSettings {
+  /** EIP-55; the nodes whose keys the sidecar holds. */
+  nodes: Address[];
+  url: string;
+  /** The Worker's key for its requests, a seed of 64 hex digits. */
+  key: { id: string; seed: Secret };
+  /** 64 hex digits each. */
+  sidecarKeys: string[];
+  access?: { clientId: string; clientSecret: Secret };
+}
+
 /** Nests the values. `modelsGiven` says that the operator listed the models, so that nothing is discovered. */
 export function buildSettings(values: Values, modelsGiven: boolean): Settings {
   const rpcUrls = values.BLF_RPC_URL ?? [];
   return {
-    privateKeys: values.BLF_PRIVATE_KEY ?? [],
+    privateKeys: values.BLF_EXECUTOR === "sidecar" ? [] : (values.BLF_PRIVATE_KEY ?? []),
+    sidecar: values.BLF_EXECUTOR === "sidecar" ? sidecar(values) : null,
     fleet: values.BLF_MNEMONIC ? { mnemonic: values.BLF_MNEMONIC, indices: values.BLF_NODE_INDICES } : null,
     storageKeys: storageKeys(values),
     iclEndpoint: values.BLF_ICL_ENDPOINT,
@@ -138,6 +152,18 @@ function storageKeys(values: Values): Secret[] {
   );
   const all = [...current, ...(values.BLF_STORAGE_KEY_PREVIOUS ?? []), ...derived];
   return [...new Map(all.map((key) => [key.reveal(), key])).values()];
+}
+
+/** What is missing is a fault of the settings, with which nothing of this is used. */
+function sidecar(values: Values): SidecarSettings {
+  const { BLF_SIDECAR_ACCESS_CLIENT_ID: clientId, BLF_SIDECAR_ACCESS_CLIENT_SECRET: clientSecret } = values;
+  return {
+    nodes: values.BLF_NODE_ADDRESS ?? [],
+    url: values.BLF_SIDECAR_URL ?? "",
+    key: { id: values.BLF_SIDECAR_KEY_ID ?? "", seed: values.BLF_SIDECAR_PRIVATE_KEY ?? new Secret("") },
+    sidecarKeys: values.BLF_SIDECAR_PUBLIC_KEY ?? [],
+    ...(clientId !== undefined && clientSecret !== undefined ? { access: { clientId, clientSecret } } : {}),
+  };
 }
 
 function backends(values: Values): Settings["backends"] {

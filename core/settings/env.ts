@@ -21,10 +21,11 @@ export const SETTING_NAMES: readonly string[] = SETTINGS.flatMap(({ name, aliase
 /** Longest name to repeat in a message. */
 const NAME_MAX = 64;
 
-export function readEnv(env: Readonly<Record<string, unknown>>): EnvReading {
+/** @param others names that the caller reads itself */
+export function readEnv(env: Readonly<Record<string, unknown>>, others: readonly string[] = []): EnvReading {
   const reading: EnvReading = { texts: {}, faults: [], notes: [] };
   for (const setting of SETTINGS) readSetting(env, setting, reading);
-  reading.faults.push(...unknownNames(env));
+  reading.faults.push(...unknownNames(env, [...SETTING_NAMES, ...others]));
   return reading;
 }
 
@@ -55,18 +56,18 @@ function readSetting(env: Readonly<Record<string, unknown>>, setting: NamedSetti
 }
 
 /** Empty when absent, null when it can be no setting. A configuration file may hold numbers and booleans. */
-function textOf(value: unknown): string | null {
+export function textOf(value: unknown): string | null {
   if (value === undefined || value === null) return "";
   if (typeof value === "string") return unquote(value);
   return typeof value === "number" || typeof value === "boolean" ? String(value) : null;
 }
 
-function unknownNames(env: Readonly<Record<string, unknown>>): Fault[] {
+function unknownNames(env: Readonly<Record<string, unknown>>, known: readonly string[]): Fault[] {
   return Object.keys(env)
-    .filter((name) => /^BLF_/i.test(name) && !SETTING_NAMES.includes(name) && typeof env[name] !== "object")
+    .filter((name) => /^BLF_/i.test(name) && !known.includes(name) && typeof env[name] !== "object")
     .map((name) => {
       const shown = name.slice(0, NAME_MAX);
-      const near = nearestName(name, SETTING_NAMES);
+      const near = nearestName(name, known);
       return {
         code: "unknown",
         setting: shown,

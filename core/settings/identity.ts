@@ -1,5 +1,13 @@
 /** Who the node is and how it keeps its secrets: accounts, storage keys, executor and attestation. */
-import { readIndices, readKey32, readKeys32, readMnemonic, readPrivateKeys, readPublicKey32 } from "./key.ts";
+import {
+  readAddresses,
+  readIndices,
+  readKey32,
+  readKeys32,
+  readMnemonic,
+  readPrivateKeys,
+  readPublicKeys32,
+} from "./key.ts";
 import { defaulted, optional, textTo } from "./setting.ts";
 import { readChoice, readInteger, readPassword, readText } from "./text.ts";
 import { readUrl } from "./url.ts";
@@ -34,25 +42,41 @@ export const identityShape = {
     secret: true,
   }),
   BLF_EXECUTOR: defaulted(textTo(readChoice({ edge: "edge", sidecar: "sidecar" } as const)), "edge", {
-    description: "Where prompts are opened: `edge`, inside the Worker. `sidecar` comes with a later version.",
-    fix: "Set BLF_EXECUTOR to edge.",
+    description:
+      "Where prompts are opened: `edge`, inside the Worker; `sidecar`, on a machine of the operator's, which then holds the node's key.",
+    fix: "Set BLF_EXECUTOR to edge or sidecar.",
+  }),
+  BLF_NODE_ADDRESS: optional(textTo(readAddresses), {
+    description:
+      "Sidecar mode: the address of the node whose key the sidecar holds; several, comma-separated. In edge mode it follows from BLF_PRIVATE_KEY.",
+    fix: "Write the address that `blindference-edge sidecar keys` shows, 0x and 40 hex digits.",
   }),
   BLF_SIDECAR_URL: optional(textTo(readUrl), {
-    description: "Base URL of the sidecar. Not used in edge mode.",
-    fix: "Write the sidecar's https URL, or remove it.",
+    description: "Sidecar mode: where the sidecar is reached, `https://HOST` or `https://HOST:PORT` without a path.",
+    fix: "Write the sidecar's https URL without a path, or remove it.",
   }),
   BLF_SIDECAR_KEY_ID: optional(textTo(readText(64)), {
-    description: "Name of the key that signs requests to the sidecar. Not used in edge mode.",
-    fix: "Write a name of at most 64 characters, or remove it.",
+    description: "Sidecar mode: name of the key that signs requests to the sidecar.",
+    fix: "Write the name that `blindference-edge sidecar keys` gave, at most 64 characters, or remove it.",
   }),
   BLF_SIDECAR_PRIVATE_KEY: optional(textTo(readKey32), {
-    description: "Ed25519 seed that signs requests to the sidecar, 32 bytes. Not used in edge mode.",
-    fix: `${NEW_KEY}, or remove it.`,
+    description: "Sidecar mode: Ed25519 seed that signs requests to the sidecar, 32 bytes.",
+    fix: "Make one with `blindference-edge sidecar keys`, or remove it.",
     secret: true,
   }),
-  BLF_SIDECAR_PUBLIC_KEY: optional(textTo(readPublicKey32), {
-    description: "The sidecar's own Ed25519 public key, 32 bytes. Not used in edge mode.",
-    fix: "Copy the public key that the sidecar prints at its start, or remove it.",
+  BLF_SIDECAR_PUBLIC_KEY: optional(textTo(readPublicKeys32), {
+    description:
+      "Sidecar mode: the sidecar's own Ed25519 public key, 32 bytes; two, comma-separated, while it is being exchanged.",
+    fix: "Copy the public key that `blindference-edge sidecar keys` shows, or remove it.",
+  }),
+  BLF_SIDECAR_ACCESS_CLIENT_ID: optional(textTo(readText(200)), {
+    description: "Where the sidecar's tunnel stands behind Cloudflare Access: the service token's client id.",
+    fix: "Copy it from the Access service token, or remove it.",
+  }),
+  BLF_SIDECAR_ACCESS_CLIENT_SECRET: optional(textTo(readPassword), {
+    description: "The service token's client secret.",
+    fix: "Copy it from the Access service token, or remove it.",
+    secret: true,
   }),
   BLF_TIER: defaulted(textTo(readInteger(0, 2)), "0", {
     description: "Privacy tier to ask for, 0 to 2. The coordinator's own tier wins where it is lower.",
@@ -63,8 +87,8 @@ export const identityShape = {
     "mock",
     {
       description:
-        "How the node attests: `mock`, `tpm`, `sev` or `tdx`. Edge mode has no hardware and can only use `mock`.",
-      fix: "Set BLF_ATTESTATION_BACKEND to mock.",
+        "How the node attests: `mock`, `tpm`, `sev` or `tdx`. Edge mode has no hardware and can only use `mock`; in sidecar mode both sides name the same.",
+      fix: "Set BLF_ATTESTATION_BACKEND to mock, or run a sidecar on the hardware (BLF_EXECUTOR).",
     },
   ),
   MOCK_ATTESTATION_KEY: optional(textTo(readPassword), {

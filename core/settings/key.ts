@@ -74,6 +74,12 @@ export function readPublicKey32(text: string): Reading<string> {
   return key.ok ? ok(key.value.reveal()) : key;
 }
 
+/** One or several 32-byte public keys, comma-separated, as 64 hex digits or base64; each value is 64 lower-case hex digits. */
+export function readPublicKeys32(text: string): Reading<string[]> {
+  const keys = readKeys32(text);
+  return keys.ok ? ok(keys.value.map((key) => key.reveal())) : keys;
+}
+
 /** A BIP-39 phrase by its shape. Its checksum is checked where the keys are derived: the word list is large. */
 export function readMnemonic(text: string): Reading<Secret> {
   const words = text.toLowerCase().split(/\s+/);
@@ -106,7 +112,7 @@ export function readIndices(text: string): Reading<number[]> {
   return ok([...indices].sort((a, b) => a - b));
 }
 
-/** A contract address: EIP-55, or all in lower case; the value is checksummed. */
+/** An address: EIP-55, or all in lower case; the value is checksummed. */
 export function readAddress(text: string): Reading<Address> {
   const example = placeholder(text);
   if (example !== null) return example;
@@ -118,6 +124,15 @@ export function readAddress(text: string): Reading<Address> {
     return problem("malformed", "fails its EIP-55 checksum", "Copy the address again, or write it all in lower case.");
   }
   return ok(checksummed);
+}
+
+/** One or several accounts, comma-separated, each once. */
+export function readAddresses(text: string): Reading<Address[]> {
+  const readings = splitList(text).map(readAddress);
+  const problems = readings.flatMap((reading) => (reading.ok ? [] : reading.refusal));
+  if (readings.length === 0) return problem("malformed", "holds no address");
+  if (problems.length > 0) return { ok: false, refusal: problems };
+  return ok([...new Set(readings.flatMap((reading) => (reading.ok ? [reading.value] : [])))]);
 }
 
 function toHex(bytes: Uint8Array): string {

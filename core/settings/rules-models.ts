@@ -10,6 +10,8 @@ const NEEDS: Readonly<Record<Exclude<ModelBackend, "mock">, SettingName>> = {
 };
 
 export const models: Rule = ({ values, given, faulty }, { fault }) => {
+  // There the sidecar says what it can run.
+  if (values.BLF_EXECUTOR === "sidecar") return;
   if (given("BLF_MODELS")) {
     for (const id of values.BLF_MODELS ?? []) {
       const backend = backendOf(id);

@@ -11,6 +11,7 @@ import { limitsShape } from "./limits.ts";
 import { networkShape } from "./network.ts";
 import { retentionShape } from "./retention.ts";
 import { type SettingDoc, settingDocs } from "./setting.ts";
+import { sidecarShape } from "./sidecar-shape.ts";
 
 export const settingsSchema = z.object({
   ...identityShape,
@@ -43,11 +44,27 @@ export const SETTING_GROUPS: readonly { title: string; settings: readonly NamedS
 
 export const SETTINGS: readonly NamedSetting[] = SETTING_GROUPS.flatMap((group) => group.settings);
 
+/** What only the sidecar reads: nothing for the Worker, which is never told it. */
+export const sidecarSchema = z.object(sidecarShape);
+export type SidecarValues = z.output<typeof sidecarSchema>;
+export type SidecarSettingName = keyof SidecarValues;
+
+export interface NamedSidecarSetting extends SettingDoc {
+  name: SidecarSettingName;
+}
+
+export const SIDECAR_SETTINGS: readonly NamedSidecarSetting[] = Object.entries(sidecarShape).map(([name, schema]) => ({
+  name: sidecarSchema.keyof().parse(name),
+  ...docOf(name, schema),
+}));
+
 function documented(shape: Readonly<Record<string, z.ZodType>>): NamedSetting[] {
   const names = settingsSchema.keyof();
-  return Object.entries(shape).map(([name, schema]) => {
-    const doc = settingDocs.get(schema);
-    if (doc === undefined) throw new Error(`the setting ${name} has no documentation`);
-    return { name: names.parse(name), ...doc };
-  });
+  return Object.entries(shape).map(([name, schema]) => ({ name: names.parse(name), ...docOf(name, schema) }));
+}
+
+function docOf(name: string, schema: z.ZodType): SettingDoc {
+  const doc = settingDocs.get(schema);
+  if (doc === undefined) throw new Error(`the setting ${name} has no documentation`);
+  return doc;
 }

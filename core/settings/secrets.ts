@@ -1,6 +1,6 @@
 /** Every secret of the settings, for the one redactor (core/log.ts), RPC keys included. */
 import { Secret } from "../secret.ts";
-import { SETTINGS } from "./schema.ts";
+import { SETTINGS, SIDECAR_SETTINGS } from "./schema.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { splitList, unquote } from "./text.ts";
 
@@ -21,6 +21,8 @@ export function secretsOf(settings: Settings): Secret[] {
     backends.openai?.apiKey,
     ipfs.pinataJwt,
     attestation.mockKey,
+    settings.sidecar?.key.seed,
+    settings.sidecar?.access?.clientSecret,
     settings.adminToken,
     settings.spendToken,
     cli.keyPassword,
@@ -34,7 +36,7 @@ export function secretsOf(settings: Settings): Secret[] {
  */
 export function secretsIn(env: Readonly<Record<string, string | undefined>>): Secret[] {
   const { settings } = readSettings(env);
-  const texts = SETTINGS.flatMap(({ name, aliases = [], secret = false }) =>
+  const texts = [...SETTINGS, ...SIDECAR_SETTINGS].flatMap(({ name, aliases = [], secret = false }) =>
     [name, ...aliases].flatMap((alias) => textsOf(env[alias]).map((text) => ({ text, secret }))),
   );
   const found = texts.flatMap(({ text, secret }) => [

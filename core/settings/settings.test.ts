@@ -8,6 +8,14 @@ const KEY = `0x${"0".repeat(62)}a1`;
 const STORAGE = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /** The least that a leader on the public network sets. */
+const WITH_SIDECAR = {
+  BLF_EXECUTOR: "sidecar",
+  BLF_NODE_ADDRESS: "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
+  BLF_SIDECAR_URL: "https://box.example",
+  BLF_SIDECAR_KEY_ID: "k1",
+  BLF_SIDECAR_PRIVATE_KEY: "ab".repeat(32),
+  BLF_SIDECAR_PUBLIC_KEY: `${"cd".repeat(32)},${"ef".repeat(32)}`,
+};
 const GOOD: Readonly<Record<string, string>> = {
   BLF_PRIVATE_KEY: KEY,
   BLF_STORAGE_KEY: STORAGE,
@@ -36,6 +44,7 @@ describe("good settings", () => {
     expect(notes).toEqual([]);
     expect(JSON.parse(JSON.stringify(settings))).toEqual({
       privateKeys: ["[redacted]"],
+      sidecar: null,
       fleet: null,
       storageKeys: ["[redacted]", "[redacted]"],
       iclEndpoint: "https://icl.blindference.xyz",
@@ -156,6 +165,21 @@ describe("defaults that depend on others", () => {
   });
 });
 
+describe("a sidecar's settings", () => {
+  it("make no account on the Worker, and say whom to ask and whom to believe", () => {
+    const { settings } = readSettings({ ...GOOD, ...WITH_SIDECAR, BLF_STORAGE_KEY: "", BLF_PRIVATE_KEY: "" });
+    expect(settings).toMatchObject({ privateKeys: [], storageKeys: [], executor: "sidecar" });
+    const { key, ...sidecar } = settings?.sidecar ?? { key: null };
+    expect(sidecar).toEqual({
+      nodes: [WITH_SIDECAR.BLF_NODE_ADDRESS],
+      url: "https://box.example",
+      sidecarKeys: ["cd".repeat(32), "ef".repeat(32)],
+    });
+    expect([key?.id, key?.seed.reveal()]).toEqual(["k1", "ab".repeat(32)]);
+    expect(secretsOf(settingsOf({ ...WITH_SIDECAR })).map((secret) => secret.reveal())).toContain("ab".repeat(32));
+  });
+});
+
 describe("every fault", () => {
   const DEVNET = { BLF_COFHE_CHAIN_ID: "31337" };
   it.each<[string, Record<string, string>, string[]]>([
@@ -176,7 +200,28 @@ describe("every fault", () => {
       { BLF_STORAGE_KEY_PREVIOUS: STORAGE },
       ["warning BLF_STORAGE_KEY_PREVIOUS duplicate"],
     ],
-    ["a sidecar", { BLF_EXECUTOR: "sidecar" }, ["fault BLF_EXECUTOR unsupported"]],
+    [
+      "a sidecar that nothing is known of",
+      { BLF_EXECUTOR: "sidecar", BLF_PRIVATE_KEY: "" },
+      [
+        "fault BLF_NODE_ADDRESS missing",
+        "fault BLF_SIDECAR_URL missing",
+        "fault BLF_SIDECAR_KEY_ID missing",
+        "fault BLF_SIDECAR_PRIVATE_KEY missing",
+        "fault BLF_SIDECAR_PUBLIC_KEY missing",
+      ],
+    ],
+    ["a sidecar, with the key on the Worker all the same", WITH_SIDECAR, ["warning BLF_PRIVATE_KEY conflict"]],
+    [
+      "a sidecar behind a path",
+      { ...WITH_SIDECAR, BLF_PRIVATE_KEY: "", BLF_SIDECAR_URL: "https://box.example/edge" },
+      ["fault BLF_SIDECAR_URL malformed"],
+    ],
+    [
+      "half a service token",
+      { ...WITH_SIDECAR, BLF_PRIVATE_KEY: "", BLF_SIDECAR_ACCESS_CLIENT_ID: "abc.access" },
+      ["warning BLF_SIDECAR_ACCESS_CLIENT_SECRET missing"],
+    ],
     ["an unknown executor", { BLF_EXECUTOR: "cloud" }, ["fault BLF_EXECUTOR malformed"]],
     ["a sidecar's bad URL", { BLF_SIDECAR_URL: "sidecar" }, ["fault BLF_SIDECAR_URL malformed"]],
     ["hardware in edge mode", { BLF_ATTESTATION_BACKEND: "tdx" }, ["fault BLF_ATTESTATION_BACKEND conflict"]],
@@ -256,6 +301,8 @@ describe("every fault", () => {
     const forgiving = [
       "MOCK_ATTESTATION_KEY",
       "BLF_SIDECAR_KEY_ID",
+      "BLF_SIDECAR_ACCESS_CLIENT_ID",
+      "BLF_SIDECAR_ACCESS_CLIENT_SECRET",
       "BLF_CONFIG_DIR",
       "BLF_KEYSTORE",
       "BLF_KEY_PASSWORD",

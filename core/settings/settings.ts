@@ -3,18 +3,16 @@
  * one and never repeats a secret. Invariant: settings are given exactly when nothing of severity `fault` was found.
  */
 import type { Secret } from "../secret.ts";
-import { defaultModels } from "./backends.ts";
 import { buildSettings, type Settings } from "./build.ts";
-import { chainDefaults, DEFAULT_CHAIN } from "./chains.ts";
-import { readEnv, SETTING_NAMES, type Texts } from "./env.ts";
+import { SETTING_NAMES, type Texts } from "./env.ts";
 import type { Fault, Note } from "./fault.ts";
-import { collectInto, type Rule } from "./findings.ts";
+import type { Rule } from "./findings.ts";
+import { readValues } from "./read.ts";
 import { accessTokens, account, attestation, executor, storageKey } from "./rules-identity.ts";
 import { models, openaiKey } from "./rules-models.ts";
 import { cofheMode, leader, rpc, transport } from "./rules-network.ts";
 import { sealedAnswers } from "./rules-retention.ts";
-import { SETTINGS, type SettingName, settingsSchema, type Values } from "./schema.ts";
-import { problemOf } from "./setting.ts";
+import { SETTINGS, type SettingName } from "./schema.ts";
 import { splitList } from "./text.ts";
 
 export { SETTING_NAMES } from "./env.ts";
@@ -62,20 +60,7 @@ const RULES: readonly Rule[] = [
 
 /** Reads a Worker's environment, or a process's. Never throws: what is wrong is in `faults`. */
 export function readSettings(env: Readonly<Record<string, unknown>>): SettingsResult {
-  const { texts: given, faults, notes } = readEnv(env);
-  const texts = { ...derivedDefaults(given), ...given };
-  const faulty = new Set<string>(faults.filter(({ severity }) => severity === "fault").map(({ setting }) => setting));
-  const values = parse(texts, (fault) => {
-    faulty.add(fault.setting);
-    // A derived default repeats another setting's text, whose own fault is reported already.
-    if (given[fault.setting] !== undefined) faults.push(fault);
-  });
-  const context = {
-    values,
-    given: (name: SettingName) => given[name] !== undefined,
-    faulty: (name: SettingName) => faulty.has(name),
-  };
-  for (const rule of RULES) rule(context, collectInto(faults, notes));
+  const { values, given, texts, faulty, faults, notes } = readValues(env, RULES);
   const sound = faults.every(({ severity }) => severity !== "fault");
   return {
     settings: sound ? buildSettings(values, given.BLF_MODELS !== undefined) : null,
@@ -86,32 +71,6 @@ export function readSettings(env: Readonly<Record<string, unknown>>): SettingsRe
     spendToken: faulty.has("BLF_SPEND_TOKEN") ? null : (values.BLF_SPEND_TOKEN ?? null),
     entries: describe(given, texts, faulty),
   };
-}
-
-/** Defaults that follow from other settings, as texts, so that they are read like given ones. */
-function derivedDefaults(given: Texts): Texts {
-  const runnable = defaultModels(given.GROQ_API_KEY !== undefined, given.GOOGLE_API_KEY !== undefined);
-  return {
-    ...chainDefaults(given.BLF_COFHE_CHAIN_ID ?? DEFAULT_CHAIN),
-    ...(given.BLF_RPC_URL === undefined ? {} : { BLF_COFHE_ENDPOINT: given.BLF_RPC_URL }),
-    ...(runnable === "" ? {} : { BLF_MODELS: runnable }),
-  };
-}
-
-/** The values of all texts that can be read; the others are reported and take their default. */
-function parse(texts: Texts, report: (fault: Fault & { setting: SettingName }) => void): Values {
-  const first = settingsSchema.safeParse(texts);
-  if (first.success) return first.data;
-  const rest = { ...texts };
-  const names = settingsSchema.keyof();
-  for (const issue of first.error.issues) {
-    const setting = names.parse(issue.path[0]);
-    const { code, message, fix } = problemOf(issue);
-    const doc = SETTINGS.find(({ name }) => name === setting);
-    report({ code, setting, message: `${setting} ${message}.`, fix: fix ?? doc?.fix ?? "", severity: "fault" });
-    delete rest[setting];
-  }
-  return settingsSchema.parse(rest);
 }
 
 function describe(given: Texts, texts: Texts, faulty: ReadonlySet<string>): SettingEntry[] {

@@ -214,7 +214,8 @@ export class Shell {
       });
     return {
       ...unused,
-      claim: () => {
+      claim: (_jobId, onLeaving) => {
+        onLeaving?.();
         this.#judge(
           this.job.claimSentAtMs !== null || this.job.state !== "offered",
           "a claim is saved before it is sent",

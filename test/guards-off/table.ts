@@ -76,7 +76,7 @@ export const GUARDS: readonly Guard[] = [
   {
     name: "claim: that it leaves is saved before it does",
     file: "core/jobs/effects.ts",
-    find: "  ports.recordClaimSent();\n",
+    find: "    ports.recordClaimSent();\n",
     replace: "",
     ...unit("core/jobs"),
   },

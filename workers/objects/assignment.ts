@@ -18,7 +18,7 @@ import { backoffMs } from "../../core/retry.ts";
 import type { Signer } from "../../core/signer.ts";
 import { writeJob } from "../adapters/history.ts";
 import type { Env } from "../env.ts";
-import { cofheOf, createKit, executorOf, iclOf, type Kit, wire } from "../wiring.ts";
+import { confidentialOf, createKit, iclOf, type Kit, signerOf, wire } from "../wiring.ts";
 import { isAlarmLost } from "./alarm.ts";
 import { type JobRetention, JobRow } from "./assignment/job-row.ts";
 
@@ -176,9 +176,10 @@ export class Assignment extends DurableObject<Env> {
   #driverFor(job: Job): JobDriver | null {
     if (this.#driver !== null) return this.#driver;
     const { configured, log } = wire(this.env);
-    const signer = configured?.signers.get(job.node);
-    if (configured === null || signer === undefined) return null;
+    if (configured === null) return null;
     const kit = createKit(configured.settings, log);
+    const signer = signerOf(configured, kit, job.node);
+    if (signer === null) return null;
     const driver: JobDriver = new JobDriver({
       store: this.#row,
       clock: kit.clock,
@@ -211,7 +212,7 @@ export class Assignment extends DurableObject<Env> {
     };
     return createEffects({
       icl: iclOf(kit, signer),
-      executor: executorOf(kit, cofheOf(kit, signer, permits)),
+      executor: confidentialOf(kit, signer, permits).executor,
       pinner: kit.pinner,
       answers: this.#row,
       guard: { record: (entry) => node().recordCommitment(entry) },

@@ -15,7 +15,7 @@ import { DEFAULT_INTERVALS, type Duty, DutySchedule } from "../../core/node/duti
 import type { GuardCommitment } from "../../core/node/guard-interchange.ts";
 import type { Result } from "../../core/result.ts";
 import type { Env } from "../env.ts";
-import { cofheOf, createKit, iclOf, wire } from "../wiring.ts";
+import { confidentialOf, createKit, iclOf, signerOf, wire } from "../wiring.ts";
 import { isAlarmLost } from "./alarm.ts";
 import { CommitGuardTable, type GuardEntry, type GuardImport, type GuardRange } from "./node/commit-guard.ts";
 import { type LiveState, type NodeContext, newLiveState, tell } from "./node/context.ts";
@@ -359,9 +359,10 @@ export class Node extends DurableObject<Env> {
     if (this.#context !== null) return this.#context;
     const { configured, log } = wire(this.env);
     const address = this.#store.get("address");
-    const signer = address === null ? undefined : configured?.signers.get(address);
-    if (configured === null || signer === undefined) return null;
+    if (configured === null || address === null) return null;
     const kit = createKit(configured.settings, log);
+    const signer = signerOf(configured, kit, address);
+    if (signer === null) return null;
     const outbox = this.#outbox;
     const { sql } = this.ctx.storage;
     const transactions = new TransactionQueue(sql, {
@@ -376,6 +377,8 @@ export class Node extends DurableObject<Env> {
       },
     });
     const permits = { load: () => this.loadPermit(), save: (envelope: string) => this.savePermit(envelope) };
+    const { canEncrypt } = confidentialOf(kit, signer, permits);
+    const live = this.#live;
     this.#context = {
       env: this.env,
       kit,
@@ -387,8 +390,8 @@ export class Node extends DurableObject<Env> {
       transactions,
       forgetTransactions: (days, limit) => forgetTransactions(sql, kit.clock.now(), days, limit),
       schedule: new DutySchedule({ ...DEFAULT_INTERVALS, known: kit.settings.knownCheckSec * 1000 }),
-      live: this.#live,
-      canEncryptOutputKey: cofheOf(kit, signer, permits).canEncrypt,
+      live,
+      canEncryptOutputKey: () => canEncrypt ?? live.sidecar?.encryptsOutputKeys ?? false,
     };
     return this.#context;
   }

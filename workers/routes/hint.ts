@@ -10,7 +10,7 @@ export function hintRoute(): Hono<App> {
   return new Hono<App>().post("/task", (c) => {
     const { configured } = wire(c.env);
     if (configured === null) return c.json({ status: "ignored" }, 503);
-    for (const address of configured.signers.keys()) {
+    for (const address of configured.nodes) {
       c.executionCtx.waitUntil(
         c.env.NODE.getByName(address)
           .hint()

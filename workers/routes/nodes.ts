@@ -6,7 +6,7 @@ import type { App } from "./app.ts";
 
 /** The nodes named by `node` (an address, any case), or all of them. Null when it names none of ours. */
 export function chosenNodes(c: Context<App>, node: unknown): string[] | null {
-  const ours = [...(wire(c.env).configured?.signers.keys() ?? [])];
+  const ours = [...(wire(c.env).configured?.nodes ?? [])];
   if (node === undefined || node === null || node === "") return ours;
   if (typeof node !== "string" || !isAddress(node, { strict: false })) return null;
   const address = getAddress(node);

@@ -5,6 +5,7 @@ import type { BackendName } from "../../../core/inference/backend.ts";
 import type { DutySchedule } from "../../../core/node/duties.ts";
 import type { HoldCode } from "../../../core/node/holds.ts";
 import { type BeatWatch, newWatch } from "../../../core/node/second-copy.ts";
+import type { Capabilities } from "../../../core/sidecar/wire.ts";
 import type { Signer } from "../../../core/signer.ts";
 import type { Env } from "../../env.ts";
 import type { Kit } from "../../wiring.ts";
@@ -35,6 +36,8 @@ export interface LiveState {
   examined: boolean;
   /** Model ids the local server lists; null until it has been asked. */
   discovered: readonly string[] | null;
+  /** What the sidecar said of itself when last asked; null before that and in edge mode. */
+  sidecar: Capabilities | null;
   /** Backends whose key the provider refused when last asked. */
   refusedKeys: Set<BackendName>;
   /** Offers left alone, by job, so that each is logged once. */
@@ -58,6 +61,7 @@ export function newLiveState(nowMs: number): LiveState {
     examination: null,
     examined: false,
     discovered: null,
+    sidecar: null,
     refusedKeys: new Set(),
     refused: new Map(),
     beats: { hourMs: 0, sent: 0, failed: 0 },
@@ -77,8 +81,8 @@ export interface NodeContext {
   forgetTransactions: (days: number, limit: number) => void;
   schedule: DutySchedule;
   live: LiveState;
-  /** Whether this deployment can encrypt a leader's output key on this chain. */
-  canEncryptOutputKey: boolean;
+  /** Whether a leader's output key can be encrypted on this chain, by this deployment or by its sidecar. */
+  canEncryptOutputKey(): boolean;
 }
 
 /** An event for the operator: one log line and one row of history. */

@@ -13,11 +13,13 @@ import {
   type Dependency,
   dependencyOf,
   failed,
+  type JobNeeds,
   needsOf,
   probeDue,
   probed,
   succeeded,
 } from "../../../core/node/breakers.ts";
+import type { Kit } from "../../wiring.ts";
 import { type NodeContext, tell } from "./context.ts";
 import { examineBackends } from "./duties/models.ts";
 
@@ -41,7 +43,7 @@ export function noteDependencySuccess(context: NodeContext, role: Role, modelId:
   if (!worked && (state !== "answered" || holdsSlot(role, state))) return;
   if (state === "settled") return;
   const breakers = breakersOf(context);
-  for (const name of needsOf(role, modelId, !context.kit.settings.skipOutputKeyStorage)) {
+  for (const name of needsOf(role, modelId, jobNeeds(context.kit.settings))) {
     if (breakers[name] !== undefined) update(context, name, succeeded(breakers[name], context.kit.clock.now()));
   }
 }
@@ -77,6 +79,7 @@ async function ask(context: NodeContext, name: Dependency): Promise<void> {
       return;
     case "ipfs":
       return kit.ipfs.probe();
+    case "sidecar":
     case "model:groq":
     case "model:gemini":
     case "model:openai":
@@ -84,6 +87,10 @@ async function ask(context: NodeContext, name: Dependency): Promise<void> {
     default:
       return;
   }
+}
+
+export function jobNeeds({ skipOutputKeyStorage, executor }: Kit["settings"]): JobNeeds {
+  return { storesKey: !skipOutputKeyStorage, usesSidecar: executor === "sidecar" };
 }
 
 function breakersOf({ store }: NodeContext): Breakers {

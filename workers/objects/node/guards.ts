@@ -17,6 +17,7 @@ import {
 import { conditionsOf, type Hold, type HoldView, hold, STANDING, type StandingHold } from "../../../core/node/holds.ts";
 import { newWatch } from "../../../core/node/second-copy.ts";
 import { type NodeContext, tell } from "./context.ts";
+import { jobNeeds } from "./dependencies.ts";
 import type { NodeStore } from "./store.ts";
 
 /** Gas of a storeKey transaction, with room: 294,000 measured on the devnet's contracts. */
@@ -112,10 +113,10 @@ export function brokenDependency(
   const { store, kit, jobs } = context;
   const breakers = store.get("breakers");
   if (breakers === null) return null;
-  const storesKey = !kit.settings.skipOutputKeyStorage;
+  const needs = jobNeeds(kit.settings);
   const held = jobs.open();
-  const busy = (name: Dependency) => held.some((job) => needsOf(job.role, job.modelId, storesKey).includes(name));
-  return blockedBy(breakers, needsOf(role, modelId, storesKey), busy);
+  const busy = (name: Dependency) => held.some((job) => needsOf(job.role, job.modelId, needs).includes(name));
+  return blockedBy(breakers, needsOf(role, modelId, needs), busy);
 }
 
 function standingHolds(store: NodeStore): Hold[] {

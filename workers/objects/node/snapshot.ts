@@ -4,6 +4,7 @@ import type { FailureCount } from "../../../core/node/failures.ts";
 import type { Hold } from "../../../core/node/holds.ts";
 import type { NodeContext } from "./context.ts";
 import { servedModels } from "./duties/models.ts";
+import { slotsOf } from "./duties/poll.ts";
 import { failureCount, holdsOf, inARow, onProbation } from "./guards.ts";
 import type { IndexedJob } from "./job-index.ts";
 import type { ChainView, EarningsView } from "./store.ts";
@@ -76,7 +77,7 @@ export function nodeSnapshot(context: NodeContext): NodeSnapshot {
     lastHeartbeatAtMs: live.lastHeartbeatOkMs,
     models: servedModels(context),
     roles: kit.settings.roles,
-    slots: { total: kit.settings.maxConcurrentJobs, open: jobs.open().length },
+    slots: { total: slotsOf(context), open: jobs.open().length },
     openJobs: jobs.unsubmitted(),
     chain: store.get("chain"),
     earnings: store.get("earnings"),

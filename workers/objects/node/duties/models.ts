@@ -1,6 +1,8 @@
 /** Which models this node serves right now: what the settings list, less what the local server does not have. */
-import { toFailure } from "../../../../core/errors.ts";
+import { NodeError, toFailure } from "../../../../core/errors.ts";
+import { backendNameOf } from "../../../../core/inference/backend.ts";
 import { listModels } from "../../../../core/inference/openai-completions.ts";
+import type { SidecarClient } from "../../../../core/sidecar/client.ts";
 import { platformFetch } from "../../../wiring.ts";
 import { type NodeContext, tell } from "../context.ts";
 
@@ -34,6 +36,7 @@ export function examineBackends(context: NodeContext): Promise<void> {
 
 async function examine(context: NodeContext): Promise<void> {
   const { kit, live } = context;
+  if (kit.sidecar !== null) return examineSidecar(context, kit.sidecar);
   const { openai } = kit.settings.backends;
   const asked = [checkKeys(context)];
   if (openai !== undefined) {
@@ -48,6 +51,21 @@ async function examine(context: NodeContext): Promise<void> {
   live.examined = true;
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
   if (failed !== undefined) throw failed.reason;
+}
+
+/** The sidecar knows best what it can run, and finds out by itself what its backends refuse. */
+async function examineSidecar({ live, signer }: NodeContext, sidecar: SidecarClient): Promise<void> {
+  const capabilities = await sidecar.capabilities();
+  live.examined = true;
+  if (!capabilities.nodes.includes(signer.address)) {
+    live.sidecar = null;
+    throw new NodeError("settings", `the sidecar does not hold the key of ${signer.address}`, {
+      retry: "later",
+      hint: "Set BLF_NODE_ADDRESS to the address that `blindference-edge sidecar keys` shows, or give the sidecar this node's key.",
+    });
+  }
+  live.sidecar = capabilities;
+  live.refusedKeys.clear();
 }
 
 /** A wrong key is found here, not by a claimed job. Where a provider does not answer, what was known before stands. */
@@ -78,6 +96,9 @@ export function servedModels(context: NodeContext): string[] {
 
 /** Whether a job for this model can be claimed: its key is not refused, and a local server lists it. */
 export function servesModel(context: NodeContext, modelId: string): boolean {
+  if (context.kit.sidecar !== null) {
+    return modelList(context).some(({ id, served }) => id === modelId && served);
+  }
   const resolved = context.kit.models.resolve(modelId);
   if (!resolved.ok || context.live.refusedKeys.has(resolved.value.name)) return false;
   return resolved.value.name !== "openai" || (context.live.discovered?.includes(modelId) ?? false);
@@ -85,9 +106,21 @@ export function servesModel(context: NodeContext, modelId: string): boolean {
 
 /** Every model the settings or the local server name, and whether it is served. */
 export function modelList(context: NodeContext): { id: string; backend: string; served: boolean }[] {
+  if (context.kit.sidecar !== null) return sidecarModels(context);
   const listed = context.kit.models.models();
   const found = (context.live.discovered ?? [])
     .filter((id) => context.kit.settings.openaiDiscover && !listed.some((model) => model.id === id))
     .map((id) => ({ id, backend: "openai" }));
   return [...listed, ...found].map((model) => ({ ...model, served: servesModel(context, model.id) }));
+}
+
+/** Those of the settings where they name any, else all that the sidecar has. */
+function sidecarModels({ kit, live }: NodeContext): { id: string; backend: string; served: boolean }[] {
+  const has = live.sidecar?.models ?? [];
+  const wanted = kit.settings.models.length > 0 ? kit.settings.models : has.map(({ id }) => id);
+  return wanted.map((id) => {
+    const backend = backendNameOf(id);
+    const served = has.some((model) => model.id === id) && !live.refusedKeys.has(backend);
+    return { id, backend: has.find((model) => model.id === id)?.backend ?? backend, served };
+  });
 }

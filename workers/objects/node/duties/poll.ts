@@ -63,14 +63,19 @@ export function capacityOf(context: NodeContext): Capacity {
   return {
     holds: holdsOf(context),
     draining: store.get("draining") === true,
-    freeSlots: settings.maxConcurrentJobs - jobs.open().length,
+    freeSlots: slotsOf(context) - jobs.open().length,
     onProbation: onProbation(store),
     unfinishedJobs: jobs.unfinished().length,
     roles: settings.roles,
     servesModel: (modelId) => servesModel(context, modelId),
-    canEncryptOutputKey: context.canEncryptOutputKey,
+    canEncryptOutputKey: context.canEncryptOutputKey(),
     brokenDependency: (role, modelId) => brokenDependency(context, role, modelId),
   };
+}
+
+/** As many as the settings allow, and no more than the sidecar can work on at once. */
+export function slotsOf({ kit, live }: NodeContext): number {
+  return Math.min(kit.settings.maxConcurrentJobs, live.sidecar?.capacity.slots ?? Number.POSITIVE_INFINITY);
 }
 
 /** The coordinator repeats an offer until it is claimed. One that comes back different is not the one we hold. */
