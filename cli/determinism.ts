@@ -36,12 +36,13 @@ export async function testDeterminism(options: {
   model: string;
   prompt: string;
   runs: number;
-  say?: (now: string) => void;
+  /** Told of each run with the part that is behind. */
+  say?: (now: string, part: number) => void;
 }): Promise<DeterminismReport> {
   const { backend, model, prompt, runs, say } = options;
   const answers: string[] = [];
   for (let run = 1; run <= runs; run++) {
-    say?.(`run ${run} of ${runs}`);
+    say?.(`run ${run} of ${runs}`, (run - 1) / runs);
     answers.push(normalizeOutput(await backend.infer(model, prompt)));
   }
   const [first = ""] = answers;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type FakeNode, startFakeNode } from "./fake-node.ts";
 import { inProcess } from "./in-process.ts";
-import { columns, createIo } from "./io.ts";
+import { bar, columns, createIo } from "./io.ts";
 import { CTRL_C, ENTER, runOnTerminal } from "./on-terminal.ts";
 import { ENTRY } from "./run-command.ts";
 
@@ -111,4 +111,13 @@ describe("a question on a terminal", () => {
   it("is not put where standard input is none", async () => {
     expect(await inProcess(["register"], node.env)).toMatchObject({ code: 4, stderr: expect.stringMatching(/--yes/) });
   });
+});
+
+it.each([
+  [0, "░".repeat(20)],
+  [0.5, "█".repeat(10) + "░".repeat(10)],
+  [1, "█".repeat(20)],
+  [7, "█".repeat(20)],
+])("a bar of %d is %s", (part, shown) => {
+  expect(bar(part)).toBe(shown);
 });

@@ -8,6 +8,9 @@ import { CliError, stopped } from "./errors.ts";
 
 type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
 
+/** What is done now; with the part that is behind, 0 to 1, a terminal shows a bar. */
+export type Say = (now: string, part?: number) => void;
+
 export interface Io {
   /** Whether a person sees standard output, and whether one can be asked. */
   readonly terminal: boolean;
@@ -22,7 +25,7 @@ export interface Io {
   /** Columns under a head; numbers are the caller's to format. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): void;
   /** Shows that something is under way, and how it ended. `done` gives the closing line. */
-  progress<T>(what: string, work: (say: (now: string) => void) => Promise<T>, done?: (value: T) => string): Promise<T>;
+  progress<T>(what: string, work: (say: Say) => Promise<T>, done?: (value: T) => string): Promise<T>;
   /** Asks before something that cannot be undone. Where nobody can be asked it refuses and names `--yes`. */
   confirm(question: string, yes: boolean): Promise<void>;
 }
@@ -77,7 +80,7 @@ const FRAMES = ["◐", "◓", "◑", "◒"];
 const FRAME_MS = 120;
 
 /** Only writes: the terminal stays as it is, so that Ctrl-C stops the command as anywhere else. */
-async function spin<T>(what: string, work: (say: (now: string) => void) => Promise<T>, done?: (value: T) => string) {
+async function spin<T>(what: string, work: (say: Say) => Promise<T>, done?: (value: T) => string) {
   let line = what;
   let frame = 0;
   const out = process.stderr;
@@ -86,8 +89,8 @@ async function spin<T>(what: string, work: (say: (now: string) => void) => Promi
   };
   const timer = setInterval(() => draw(FRAMES[frame++ % FRAMES.length] ?? "", line), FRAME_MS);
   try {
-    const value = await work((now) => {
-      line = `${what}: ${now}`;
+    const value = await work((now, part) => {
+      line = `${what}: ${part === undefined ? "" : `${bar(part)} `}${now}`;
     });
     draw(styleText("green", "✓", { stream: out }), done?.(value) ?? what, "\n");
     return value;
@@ -99,10 +102,18 @@ async function spin<T>(what: string, work: (say: (now: string) => void) => Promi
   }
 }
 
+const BAR_WIDTH = 20;
+
+/** @param part 0 to 1 */
+export function bar(part: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, part)) * BAR_WIDTH);
+  return `${"█".repeat(full)}${"░".repeat(BAR_WIDTH - full)}`;
+}
+
 async function tell<T>(
   note: (line: string) => void,
   what: string,
-  work: (say: (now: string) => void) => Promise<T>,
+  work: (say: Say) => Promise<T>,
   done?: (value: T) => string,
 ) {
   note(`${what} …`);

@@ -56,6 +56,7 @@ it("leads from nothing to a wallet, tested keys and settings, with a typing erro
   await wizard.at("Where should secrets go?", ENTER);
   await wizard.at("Write this to", ENTER);
   await wizard.at("gave the same answer 3 times");
+  expect(wizard.screen()).toContain("█");
   expect(await wizard.ended).toBe(0);
   const key = await openKeystore(await readFile(join(dir, "keystore.json"), "utf8"), new Secret(PASSWORD), "k");
   expect(key.reveal()).toBe(ETH_ACCOUNT_SAMPLE.privateKey);
