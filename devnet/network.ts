@@ -117,6 +117,7 @@ async function start(options: NetworkOptions, stops: (() => Promise<void>)[]): P
     chain: createCoordinatorChain(signerOf(DEV_ROLES.icl)),
     ipfs: { add: (bytes) => ipfs.store.add(bytes) },
     payment,
+    chainId,
     verifiers: options.verifiers ?? "early",
     waitForAllSec: WAIT_FOR_ALL_SEC,
   });

@@ -1,7 +1,7 @@
 /**
  * Challenge, quote, certificate (protocol §2). A challenge belongs to one node and is gone once it was answered, rightly
- * or not. Quotes are checked by a verifier for each backend: the mock's is here, others can be added. Refuses backends
- * without one. Invariant: a certificate is given for a nonce that this coordinator drew for that node.
+ * or not. Quotes are checked by a verifier for each backend: the mock's is here, the others' in hardware.ts. Refuses
+ * backends without one. Invariant: a certificate is given for a nonce that this coordinator drew for that node.
  */
 import { type Address, bytesToHex, hexToBytes } from "viem";
 import type * as z from "zod";
@@ -23,6 +23,8 @@ export interface QuoteEvidence {
   quote: Uint8Array<ArrayBuffer>;
   /** 64 lowercase hex digits. */
   runtimeHash: string;
+  /** `supportedModelIds`, which a hardware quote binds. */
+  models: readonly string[];
 }
 
 /** Gives the tier that the quote proves, or why it proves nothing. */
@@ -75,14 +77,14 @@ export async function attest(
   const verify = verifiers.get(body.backendType);
   if (verify === undefined) return refusal("malformed", `backendType ${body.backendType} is not supported yet`);
   const quote = Uint8Array.from(hexToBytes(`0x${body.quote}`));
-  const proven = await verify({ node, nonce: challenge.nonce, quote, runtimeHash: body.runtimeHash });
+  const models = body.supportedModelIds ?? [];
+  const proven = await verify({ node, nonce: challenge.nonce, quote, runtimeHash: body.runtimeHash, models });
   if (!proven.ok) return refusal("malformed", proven.refusal);
 
   const { tier } = proven.value;
   const certHash = `0x${(await sha256Hex(quote)).slice(0, CERT_HASH_DIGITS)}`;
   const expiresAtMs = nowMs + settings.certificateSec * 1_000;
   const heartbeats = state.nodes.get(node)?.heartbeats ?? 0;
-  const models = body.supportedModelIds ?? [];
   state.nodes.set(node, {
     address: node,
     tier,

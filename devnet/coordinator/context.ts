@@ -1,5 +1,6 @@
 /** What the coordinator's routes share: its state, how it behaves, and its ports. Wired once, in `coordinator.ts`. */
 import type { Address } from "viem";
+import type { Activations } from "../../core/attestation/activation.ts";
 import type { Clock, RandomBytes } from "../../core/ports.ts";
 import type { QuoteVerifiers } from "./attestation.ts";
 import type { ChainPort, IpfsPort } from "./ports.ts";
@@ -15,6 +16,7 @@ export interface CoordinatorContext {
   clock: Clock;
   random: RandomBytes;
   quoteVerifiers: QuoteVerifiers;
+  activations: Activations;
   settlement: Settlement;
 }
 

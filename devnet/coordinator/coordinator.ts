@@ -4,11 +4,14 @@
  * a word about it.
  */
 import { Hono } from "hono";
+import { createActivations } from "../../core/attestation/activation.ts";
+import { DEVNET } from "../../core/chain/addresses.ts";
 import { type Clock, type RandomBytes, systemClock, systemRandom } from "../../core/ports.ts";
 import { installFaults } from "../faults.ts";
 import { mockVerifier, type QuoteVerifiers } from "./attestation.ts";
 import type { CoordinatorContext } from "./context.ts";
 import { type CoordinatorStats, coordinatorStats, devnetRoutes } from "./devnet-routes.ts";
+import { hardwareVerifiers } from "./hardware.ts";
 import { nodeRoutes } from "./node-routes.ts";
 import type { ChainPort, IpfsPort, PaymentPort } from "./ports.ts";
 import { type CoordinatorSettings, STRICT } from "./settings.ts";
@@ -23,7 +26,9 @@ export interface CoordinatorOptions extends Partial<CoordinatorSettings> {
   /** Default: the system's. */
   clock?: Clock;
   random?: RandomBytes;
-  /** Backends besides the mock, or in its place. */
+  /** Which chain a hardware quote must name; default the devnet's. */
+  chainId?: number;
+  /** In place of the usual ones. */
   quoteVerifiers?: QuoteVerifiers;
   /** Where nodes set MOCK_ATTESTATION_KEY. */
   mockAttestationKey?: string;
@@ -50,11 +55,13 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const state = createState();
   const settings = settingsOf(options);
   const settlement = new Settlement({ state, settings, chain, payment, clock });
-  const quoteVerifiers = new Map([
+  const activations = createActivations({ clock, random });
+  const quoteVerifiers: QuoteVerifiers = new Map([
     ["mock", mockVerifier(options.mockAttestationKey)] as const,
+    ...hardwareVerifiers(options.chainId ?? DEVNET, activations),
     ...(options.quoteVerifiers ?? []),
   ]);
-  const context = { state, settings, chain, ipfs, clock, random, quoteVerifiers, settlement };
+  const context = { state, settings, chain, ipfs, clock, random, quoteVerifiers, activations, settlement };
   let timer: NodeJS.Timeout | undefined;
   return {
     app: createApp(context, clock),

@@ -4,6 +4,7 @@
  */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { activationRequest, credentialRequest } from "../../core/attestation/activation.ts";
 import { attest, issueChallenge } from "./attestation.ts";
 import { authenticate, refuseForeign } from "./auth.ts";
 import { type CoordinatorContext, type SignedEnv, toSec } from "./context.ts";
@@ -13,13 +14,15 @@ import { taskRoutes } from "./task-routes.ts";
 import { attestationBody, heartbeatBody, parseBody } from "./wire.ts";
 
 /** A quote with an event log fits; nothing else comes near. */
-const BODY_MAX_BYTES = 256 * 1024;
+const BODY_MAX_BYTES = 2 * 1024 * 1024;
 
 export function nodeRoutes(context: CoordinatorContext): Hono<SignedEnv> {
   const app = new Hono<SignedEnv>();
   app.use("*", bodyLimit({ maxSize: BODY_MAX_BYTES }), signed(context));
   app.get("/challenge/:address", (c) => challenge(context, c, c.req.param("address")));
   app.post("/attestation/verify", (c) => verifyAttestation(context, c));
+  app.post("/attestation/credential", (c) => offerCredential(context, c));
+  app.post("/attestation/activate", (c) => activate(context, c));
   app.use("*", known(context));
   app.post("/heartbeat", (c) => heartbeat(context, c));
   app.route("/", taskRoutes(context));
@@ -62,6 +65,25 @@ async function verifyAttestation(context: CoordinatorContext, c: Context<SignedE
   const nowMs = clock.now();
   const certificate = await attest(state, c.var.node, body.value, { nowMs, settings, verifiers: quoteVerifiers });
   return certificate.ok ? c.json(certificate.value) : toWire(certificate.refusal);
+}
+
+/** The extension of core/attestation/activation.ts: a secret that only the TPM of both keys can give out. */
+async function offerCredential({ activations }: CoordinatorContext, c: Context<SignedEnv>) {
+  const body = parseBody(c.var.text, credentialRequest);
+  if (!body.ok) return toWire(body.refusal);
+  const foreign = refuseForeign(body.value.nodeAddress, c.var.node);
+  if (foreign) return foreign;
+  const offer = await activations.offer(body.value);
+  return offer.ok ? c.json(offer.value) : toWire({ kind: "malformed", detail: offer.refusal.message });
+}
+
+async function activate({ activations }: CoordinatorContext, c: Context<SignedEnv>) {
+  const body = parseBody(c.var.text, activationRequest);
+  if (!body.ok) return toWire(body.refusal);
+  const foreign = refuseForeign(body.value.nodeAddress, c.var.node);
+  if (foreign) return foreign;
+  const done = await activations.redeem(body.value);
+  return done.ok ? c.json({}) : toWire({ kind: "malformed", detail: done.refusal.message });
 }
 
 function heartbeat(context: CoordinatorContext, c: Context<SignedEnv>) {

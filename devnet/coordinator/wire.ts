@@ -24,7 +24,7 @@ const input = encryptedInput.extend({ utype: z.literal(UINT128_TYPE) }).strict()
 export const attestationBody = z.strictObject({
   nodeAddress: text,
   backendType: z.enum(["mock", "tpm", "sev", "tdx"]),
-  quote: z.string().regex(/^([0-9a-f]{2}){1,65536}$/, "must be hex without 0x"),
+  quote: z.string().regex(/^([0-9a-f]{2}){1,524288}$/, "must be hex without 0x"),
   runtimeHash: digest,
   challengeId: text,
   supportedModelIds: z.array(text).max(MODELS_MAX).optional(),
