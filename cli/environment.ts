@@ -9,6 +9,7 @@ import { parseEnv } from "node:util";
 import type { Hex } from "viem";
 import { Secret } from "../core/secret.ts";
 import { SETTING_NAMES } from "../core/settings/settings.ts";
+import { SIDECAR_SETTING_NAMES } from "../core/settings/sidecar.ts";
 import { usageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { redactor } from "./redactor.ts";
@@ -18,6 +19,9 @@ import { openSecrets } from "./wallet/secrets-file.ts";
 
 /** Read by the command alone: nothing for the Worker. */
 export const CLI_SETTINGS = ["BLF_KEY_PASSWORD", "BLF_KEYSTORE", "BLF_CONFIG_DIR", "BLF_NODE_URL"] as const;
+
+/** A node's own: whoever holds one can read every prompt of the node. */
+const KEYS = ["BLF_PRIVATE_KEY", "BLF_MNEMONIC"];
 
 export interface Environment {
   /** Where the settings file, the keystore and the secrets are. */
@@ -31,6 +35,10 @@ export interface Environment {
   bindings(): Record<string, string>;
   /** The same with the secrets and the wallet's key, which are opened for it. */
   unlocked(): Promise<Record<string, string>>;
+  /** What the Worker is given: all of that, but no key of a node's where the sidecar holds it. */
+  forWorker(): Promise<Record<string, string>>;
+  /** What the sidecar is given: all of that with its own settings. */
+  forSidecar(): Promise<Record<string, string>>;
   /** A secret: from the settings, else from the secrets file, which is opened where it is there. */
   secret(name: string): Promise<Secret | null>;
   /** The wallet: BLF_PRIVATE_KEY, else the keystore. Throws CliError where there is neither. */
@@ -75,12 +83,24 @@ export function readEnvironment(io: Io, envFile?: string): Environment {
     return key;
   });
 
-  const bindings = () => {
-    const wanted = (name: string) =>
-      (SETTING_NAMES.includes(name) || name.startsWith("BLF_")) && !CLI_SETTINGS.some((own) => own === name);
-    return Object.fromEntries(
+  const chosen = (wanted: (name: string) => boolean): Record<string, string> =>
+    Object.fromEntries(
       Object.entries(texts).flatMap(([name, text]) => (text?.trim() && wanted(name) ? [[name, text]] : [])),
     );
+  const bindings = () =>
+    chosen(
+      (name) =>
+        (SETTING_NAMES.includes(name) || name.startsWith("BLF_")) &&
+        ![...CLI_SETTINGS, ...SIDECAR_SETTING_NAMES].includes(name),
+    );
+  const withSecrets = async (): Promise<Record<string, string>> => {
+    const beside = Object.entries(await secrets()).map(([name, secret]) => [name, secret.reveal()]);
+    return { ...Object.fromEntries(beside), ...bindings() };
+  };
+  const unlocked = async () => {
+    const known = await withSecrets();
+    if (known.BLF_PRIVATE_KEY || known.BLF_MNEMONIC || !existsSync(keystorePath)) return known;
+    return { ...known, BLF_PRIVATE_KEY: (await keystoreKey()).reveal() };
   };
   return {
     dir,
@@ -90,12 +110,14 @@ export function readEnvironment(io: Io, envFile?: string): Environment {
     get,
     bindings,
     keystoreKey,
-    async unlocked() {
-      const beside = Object.entries(await secrets()).map(([name, secret]) => [name, secret.reveal()]);
-      const known: Record<string, string> = { ...Object.fromEntries(beside), ...bindings() };
-      if (known.BLF_PRIVATE_KEY || known.BLF_MNEMONIC || !existsSync(keystorePath)) return known;
-      return { ...known, BLF_PRIVATE_KEY: (await keystoreKey()).reveal() };
+    unlocked,
+    async forWorker() {
+      if (get("BLF_EXECUTOR")?.toLowerCase() !== "sidecar") return unlocked();
+      const known = await withSecrets();
+      for (const name of KEYS) delete known[name];
+      return known;
     },
+    forSidecar: async () => ({ ...(await unlocked()), ...chosen((name) => SIDECAR_SETTING_NAMES.includes(name)) }),
     async secret(name) {
       const given = get(name);
       return given === undefined ? ((await secrets())[name] ?? null) : new Secret(given);

@@ -3,6 +3,7 @@
  * whose key or server is not set, with the setting that would give it.
  */
 import type { Backend } from "../core/inference/backend.ts";
+import type { LoadedBackend } from "../core/inference/custom.ts";
 import { createModelRegistry } from "../core/inference/registry.ts";
 import { systemClock } from "../core/ports.ts";
 import { backendOf } from "../core/settings/model.ts";
@@ -16,15 +17,21 @@ export interface ChosenModel {
 
 const BASE_URLS = { groq: "GROQ_BASE_URL", gemini: "GEMINI_BASE_URL", openai: "OPENAI_BASE_URL" } as const;
 const GPU_FIX =
-  "A model on a GPU runs behind the sidecar, which tests it there, or behind an OpenAI-compatible server such as vLLM: set OPENAI_BASE_URL to that.";
+  "Set OPENAI_BASE_URL to an OpenAI-compatible server such as vLLM, or BLF_CUSTOM_BACKENDS to a module that has it.";
 
 /**
  * @param bindings settings with their secrets
  * @param wanted an id; default: the first real model of the settings. Throws CliError (`usage`).
+ * @param custom the operator's own backends
  */
-export function chooseModel(bindings: Readonly<Record<string, string>>, wanted?: string): ChosenModel {
+export function chooseModel(
+  bindings: Readonly<Record<string, string>>,
+  wanted?: string,
+  custom: readonly LoadedBackend[] = [],
+): ChosenModel {
   const { settings, unusable } = readLeniently(bindings);
-  const model = wanted ?? settings.models.find((id) => backendOf(id) !== "mock") ?? settings.models[0];
+  const own = custom.flatMap((loaded) => loaded.custom.models);
+  const model = wanted ?? settings.models.find((id) => backendOf(id) !== "mock") ?? own[0] ?? settings.models[0];
   if (model === undefined) {
     throw usageError(
       "No model is set.",
@@ -32,12 +39,13 @@ export function chooseModel(bindings: Readonly<Record<string, string>>, wanted?:
     );
   }
   const kind = backendOf(model);
-  if (kind !== "mock" && unusable(BASE_URLS[kind])) {
+  if (kind !== "mock" && !own.includes(model) && unusable(BASE_URLS[kind])) {
     throw usageError(`${BASE_URLS[kind]} cannot be used as it is.`, "Run `blindference-edge doctor` for the reason.");
   }
   const registry = createModelRegistry({
     models: [model],
     ...settings.backends,
+    custom,
     fetch: (...args) => fetch(...args),
     clock: systemClock,
   });

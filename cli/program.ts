@@ -15,6 +15,7 @@ import { modelsCommand } from "./commands/models.ts";
 import { askCommand, demoCommand, devnetCommand } from "./commands/network.ts";
 import { registerCommand } from "./commands/register.ts";
 import { runCommand } from "./commands/run.ts";
+import { sidecarCommand } from "./commands/sidecar.ts";
 import { stakingCommand } from "./commands/staking.ts";
 import { statusCommand } from "./commands/status.ts";
 import { testDeterminismCommand } from "./commands/test-determinism.ts";
@@ -27,7 +28,7 @@ export function createProgram(): Command {
     .version(VERSION)
     .option("--debug", "show stack traces");
   const groups: [string, Command[]][] = [
-    ["Set up:", [initCommand(), doctorCommand(), runCommand(), deployCommand()]],
+    ["Set up:", [initCommand(), doctorCommand(), runCommand(), sidecarCommand(), deployCommand()]],
     [
       "Operate:",
       [

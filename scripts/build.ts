@@ -1,5 +1,5 @@
 /**
- * Builds dist/: the Worker (by wrangler, exactly what `wrangler deploy` uploads), the command and the devnet (by
+ * Builds dist/: the Worker (by wrangler, exactly what `wrangler deploy` uploads), the command, the sidecar and the devnet (by
  * esbuild, dependencies left outside). Quiet unless something fails; `--sizes` prints the Worker's size. Invariant: while
  * it builds, and when it fails, dist/ holds the build before.
  */
@@ -75,7 +75,7 @@ async function buildPrograms(outdir: string): Promise<void> {
   const external = Object.keys({ ...dependencies, ...optionalDependencies });
   await build({
     absWorkingDir: root,
-    entryPoints: { cli: "cli/main.ts", devnet: "devnet/main.ts" },
+    entryPoints: { cli: "cli/main.ts", devnet: "devnet/main.ts", sidecar: "sidecar/main.ts" },
     outdir,
     bundle: true,
     platform: "node",

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { FAULT_CODES } from "../core/settings/fault.ts";
-import { SETTINGS } from "../core/settings/schema.ts";
+import { SETTINGS, SIDECAR_SETTINGS } from "../core/settings/schema.ts";
 import { renderSettings } from "./settings-doc.ts";
 
 it("the operator's page is what the schema says", () => {
@@ -10,7 +10,7 @@ it("the operator's page is what the schema says", () => {
 
 it("the page has a row for every setting and every fault code, with its default and its aliases", () => {
   const rows = renderSettings().split("\n");
-  for (const { name, aliases = [], secret = false, default: text } of SETTINGS) {
+  for (const { name, aliases = [], secret = false, default: text } of [...SETTINGS, ...SIDECAR_SETTINGS]) {
     const row = rows.filter((line) => line.startsWith(`| \`${name}\``));
     expect(row, name).toHaveLength(1);
     for (const part of [...aliases, ...(text === undefined ? [] : [text])]) expect(row[0]).toContain(`\`${part}\``);

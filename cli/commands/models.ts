@@ -2,11 +2,14 @@
  * `models`: what the node serves, one question to one model, and which models the settings name. `add` and `remove` change
  * the settings file of this machine; a node that runs elsewhere takes them with the next deploy.
  */
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { listModels as listServed } from "../../core/inference/openai-completions.ts";
 import { systemClock } from "../../core/ports.ts";
+import { splitList } from "../../core/settings/text.ts";
 import { readUrl } from "../../core/settings/url.ts";
 import { type CommonOptions, type Context, contextFor, defineCommand, withOptions } from "../command.ts";
+import { customBackendsOf, loadModules } from "../custom-backends.ts";
 import { changeEnvFile } from "../env-file.ts";
 import { CliError, usageError } from "../errors.ts";
 import { chooseModel } from "../local-backend.ts";
@@ -22,10 +25,15 @@ export function modelsCommand(): Command {
   ])
     .argument("<model>", "the model's id")
     .argument("<prompt>", "what to ask");
-  const add = defineCommand("add", "Add a model to the settings file, or all models of an OpenAI-compatible server", [
-    "models add gemini:gemini-2.5-flash",
-    "models add http://127.0.0.1:8000/v1 # vLLM, llama.cpp, SGLang, TGI, Ollama",
-  ]).argument("<spec>", "a model's id, or the server's URL");
+  const add = defineCommand(
+    "add",
+    "Add a model to the settings file, all models of an OpenAI-compatible server, or a backend of your own",
+    [
+      "models add gemini:gemini-2.5-flash",
+      "models add http://127.0.0.1:8000/v1 # vLLM, llama.cpp, SGLang, TGI, Ollama",
+      "models add ./my-backend.mjs # for the sidecar",
+    ],
+  ).argument("<spec>", "a model's id, the server's URL, or the path of a JavaScript module");
   const remove = defineCommand("remove", "Take a model out of the settings file", [
     "models remove gemini:gemini-2.5-flash",
   ]).argument("<model>", "the model's id");
@@ -59,7 +67,7 @@ async function listModels(options: CommonOptions): Promise<void> {
 
 async function testModel(model: string, prompt: string, options: CommonOptions): Promise<void> {
   const { io, env } = contextFor(options);
-  const { backend } = chooseModel(await env.unlocked(), model);
+  const { backend } = chooseModel(await env.unlocked(), model, await customBackendsOf(env));
   const startedMs = Date.now();
   const ask = () => backend.infer(model, prompt);
   const answer = await (options.json === true ? ask() : io.progress(`Asking ${model}`, ask));
@@ -71,10 +79,11 @@ async function addModels(spec: string, options: CommonOptions): Promise<void> {
   const context = contextFor(options);
   const listed = modelsIn(context);
   if (/^https?:/i.test(spec)) return addServer(context, spec, listed);
-  if (/^[\w.]+:[A-Z]\w*$/.test(spec) || /\.(m?js|ts)$/.test(spec)) {
+  if (/\.(m?js|ts)$/.test(spec)) return addModule(context, spec);
+  if (/^[\w.]+:[A-Z]\w*$/.test(spec)) {
     throw usageError(
-      `${spec} names a module: a backend of your own runs in the sidecar, never in the Worker.`,
-      "Serve the model by an OpenAI-compatible server and add its URL.",
+      `${spec} names a Python class: a backend of your own is a JavaScript module here, which the sidecar runs.`,
+      "See docs/operate/custom-backend.md, or serve the model by an OpenAI-compatible server and add its URL.",
     );
   }
   if (listed.includes(spec)) return context.io.note(`${spec} is in BLF_MODELS already.`);
@@ -99,6 +108,18 @@ async function addServer(context: Context, spec: string, listed: readonly string
     BLF_MODELS: [...new Set([...listed, ...models])].join(","),
   });
   done(context, `Added ${models.join(", ")}.`);
+}
+
+/** For the sidecar: no Worker runs a module. What cannot be loaded, or names a model twice, is not written. */
+async function addModule(context: Context, spec: string): Promise<void> {
+  const { env, io } = context;
+  const path = resolve(spec);
+  const listed = splitList(env.get("BLF_CUSTOM_BACKENDS") ?? "");
+  if (listed.some((other) => resolve(other) === path)) return io.note(`${path} is in BLF_CUSTOM_BACKENDS already.`);
+  const modules = await loadModules([...listed, path]);
+  await save(context, { BLF_CUSTOM_BACKENDS: [...listed, path].join(",") });
+  io.print(`Added ${modules.at(-1)?.custom.models.join(", ")}.`);
+  io.note(`Written to ${env.envFile}. Start the sidecar again for it to count.`);
 }
 
 async function removeModel(model: string, options: CommonOptions): Promise<void> {

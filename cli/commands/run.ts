@@ -40,7 +40,7 @@ export function runCommand(): Command {
 }
 
 async function run(options: RunOptions): Promise<void> {
-  const bindings = await readEnvironment(createIo(), options.envFile).unlocked();
+  const bindings = await readEnvironment(createIo(), options.envFile).forWorker();
   const { faults, notes } = readSettings(bindings);
   for (const note of notes) process.stderr.write(`note: ${note.message}\n`);
   for (const fault of faults) {

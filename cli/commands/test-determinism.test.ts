@@ -88,5 +88,5 @@ it("tells a service that is away from one that refuses", async () => {
 it("says where a model on a GPU is tested", async () => {
   const { code, stderr } = await run("--model", "facebook/opt-125m");
   expect(code).toBe(2);
-  expect(stderr).toMatch(/sidecar.*OPENAI_BASE_URL/);
+  expect(stderr).toMatch(/OPENAI_BASE_URL.*BLF_CUSTOM_BACKENDS/);
 });

@@ -1,9 +1,10 @@
 /** `test-determinism`: one model, the same prompt several times, and where the answers differ first. Ends 1 if they do. */
 import type { Command } from "commander";
 import { type CommonOptions, contextFor, defineCommand, wholeNumber, withOptions } from "../command.ts";
+import { customBackendsOf } from "../custom-backends.ts";
 import { DEFAULT_PROMPT, DEFAULT_RUNS, type DeterminismReport, testDeterminism } from "../determinism.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import type { Io } from "../io.ts";
+import type { Io, Say } from "../io.ts";
 import { chooseModel } from "../local-backend.ts";
 
 interface Options extends CommonOptions {
@@ -30,8 +31,8 @@ export function testDeterminismCommand(): Command {
 
 async function run(options: Options): Promise<void> {
   const { io, env } = contextFor(options);
-  const { model, backend } = chooseModel(await env.unlocked(), options.model);
-  const work = (say?: (now: string) => void) =>
+  const { model, backend } = chooseModel(await env.unlocked(), options.model, await customBackendsOf(env));
+  const work = (say?: Say) =>
     testDeterminism({ backend, model, prompt: options.prompt, runs: options.runs, ...(say ? { say } : {}) });
   const report = await (options.json === true ? work() : io.progress(`Asking ${model}`, work));
   if (options.json === true) io.json(report);

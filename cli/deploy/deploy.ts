@@ -101,7 +101,7 @@ interface Survey {
 /** Everything that can be known and checked without changing anything. */
 async function look(options: DeployOptions, site: Site): Promise<Survey> {
   const { io, env } = site;
-  const settings = await env.unlocked();
+  const settings = await env.forWorker();
   checkSettings(settings, io.note);
   const bindings = splitBindings(settings);
   const script = await readScript(options.worker);

@@ -102,7 +102,7 @@ async function check(serialized: Hex, wanted: Transaction, node: Address): Promi
 /** Empty fields and zeros are left out of what is serialised. */
 function equal(name: string, signed: unknown, wanted: unknown): boolean {
   if (signed === undefined) return wanted === "0x" || Number(wanted) === 0;
-  return name === "to" ? String(signed).toLowerCase() === wanted : signed === wanted;
+  return name === "to" && typeof signed === "string" ? signed.toLowerCase() === wanted : signed === wanted;
 }
 
 function first(signatures: readonly RequestSignature[]): RequestSignature {

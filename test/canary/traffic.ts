@@ -35,7 +35,12 @@ interface Message {
 /** Names an exchange in its places. */
 export type Label = (method: string, path: string, body: Buffer) => string;
 
-export async function startRecorder(service: string, label: Label = byPath): Promise<Recorder> {
+/** @param keepsHost the service is meant to see by what name it was asked */
+export async function startRecorder(
+  service: string,
+  label: Label = byPath,
+  { keepsHost = false }: { keepsHost?: boolean } = {},
+): Promise<Recorder> {
   const exchanges: Exchange[] = [];
   let upstream: URL | null = null;
   const server = createServer((incoming, outgoing) => {
@@ -51,7 +56,7 @@ export async function startRecorder(service: string, label: Label = byPath): Pro
       };
       exchanges.push(exchange);
       if (upstream === null) outgoing.writeHead(503).end();
-      else forward(upstream, incoming, exchange, outgoing);
+      else forward(upstream, incoming, exchange, outgoing, keepsHost);
     });
   });
   await new Promise<void>((resolve, reject) => {
@@ -87,9 +92,15 @@ function byPath(method: string, path: string): string {
   return `${method} ${path.split("?")[0]}`;
 }
 
-function forward(upstream: URL, incoming: IncomingMessage, exchange: Exchange, outgoing: ServerResponse): void {
+function forward(
+  upstream: URL,
+  incoming: IncomingMessage,
+  exchange: Exchange,
+  outgoing: ServerResponse,
+  keepsHost: boolean,
+): void {
   const { method, url: path = "/" } = incoming;
-  const headers = { ...incoming.headers, host: upstream.host };
+  const headers = keepsHost ? incoming.headers : { ...incoming.headers, host: upstream.host };
   const sent: ClientRequest = request({ host: upstream.hostname, port: upstream.port, method, path, headers });
   sent.on("response", (reply) => {
     const response: Message = {

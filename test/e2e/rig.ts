@@ -12,7 +12,7 @@ export interface RigOptions {
   nodes?: number;
   verifiers?: "early" | "late";
   /** Settings of the n-th node beside the network's. */
-  env?(network: LocalNetwork, index: number): Record<string, string>;
+  env?(network: LocalNetwork, index: number): Record<string, string> | Promise<Record<string, string>>;
 }
 
 export interface Rig {
@@ -31,12 +31,12 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const log: Rig["log"] = [];
   const network = await startNetwork({ stateDir, verifiers: options.verifiers ?? "early" });
   const nodes: EdgeNode[] = [];
-  const start = (index: number) =>
+  const start = async (index: number) =>
     startEdgeNode(network, {
       index,
       stateDir,
       models: options.models,
-      env: { BLF_KNOWN_CHECK_SECONDS: "10", ...options.env?.(network, index) },
+      env: { BLF_KNOWN_CHECK_SECONDS: "10", ...(await options.env?.(network, index)) },
       onLog: (node, line) => log.push({ node, line }),
     });
   const stop = async () => {

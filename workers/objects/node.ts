@@ -11,11 +11,11 @@ import type { EncryptedOutputKey } from "../../core/executor/executor.ts";
 import { failpoint } from "../../core/failpoint.ts";
 import { backendNameOf } from "../../core/inference/backend.ts";
 import { holdsSlot, isFinalState, type JobReport } from "../../core/jobs/job.ts";
-import { DEFAULT_INTERVALS, type Duty, DutySchedule } from "../../core/node/duties.ts";
+import { DEFAULT_INTERVALS, type Duty, type DutyIntervals, DutySchedule } from "../../core/node/duties.ts";
 import type { GuardCommitment } from "../../core/node/guard-interchange.ts";
 import type { Result } from "../../core/result.ts";
 import type { Env } from "../env.ts";
-import { confidentialOf, createKit, iclOf, signerOf, wire } from "../wiring.ts";
+import { confidentialOf, createKit, iclOf, type Kit, signerOf, wire } from "../wiring.ts";
 import { isAlarmLost } from "./alarm.ts";
 import { CommitGuardTable, type GuardEntry, type GuardImport, type GuardRange } from "./node/commit-guard.ts";
 import { type LiveState, type NodeContext, newLiveState, tell } from "./node/context.ts";
@@ -58,6 +58,15 @@ const RETRY_SOON_MS: Partial<Record<Duty, number>> = {
   chain: 60_000,
 };
 export type CommandReply = { ok: true } | { ok: false; failure: Failure };
+
+/** The sidecar is asked every minute how it is: it may be switched off, and what it can take on changes. */
+const SIDECAR_INTERVAL_MS = 60_000;
+
+function intervalsOf({ settings, sidecar }: Kit): DutyIntervals {
+  const known = settings.knownCheckSec * 1000;
+  const intervals = { ...DEFAULT_INTERVALS, known };
+  return sidecar === null ? intervals : { ...intervals, models: SIDECAR_INTERVAL_MS };
+}
 
 export class Node extends DurableObject<Env> {
   readonly #store: NodeStore;
@@ -389,7 +398,7 @@ export class Node extends DurableObject<Env> {
       outbox,
       transactions,
       forgetTransactions: (days, limit) => forgetTransactions(sql, kit.clock.now(), days, limit),
-      schedule: new DutySchedule({ ...DEFAULT_INTERVALS, known: kit.settings.knownCheckSec * 1000 }),
+      schedule: new DutySchedule(intervalsOf(kit)),
       live,
       canEncryptOutputKey: () => canEncrypt ?? live.sidecar?.encryptsOutputKeys ?? false,
     };

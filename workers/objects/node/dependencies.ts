@@ -54,6 +54,20 @@ export function noteCoordinatorUp(context: NodeContext): void {
   if (icl !== undefined) update(context, "icl", succeeded(icl, context.kit.clock.now()));
 }
 
+/** The sidecar answered; where it had failed, a job has yet to show that it works. */
+export function noteSidecarUp(context: NodeContext): void {
+  const { sidecar } = breakersOf(context);
+  if (sidecar?.state === "closed") update(context, "sidecar", succeeded(sidecar, context.kit.clock.now()));
+}
+
+/** @returns whether to ask again soon: it is not known yet to be down */
+export function noteSidecarDown(context: NodeContext, error: unknown): boolean {
+  const failure = toFailure(error);
+  if (dependencyOf(failure.code, "") !== "sidecar") return false;
+  noteDependencyFailure(context, "", failure);
+  return breakersOf(context).sidecar?.state === "closed";
+}
+
 /** Probes whatever is due. One at a time each; a probe's failure keeps its breaker open. */
 export async function probesDuty(context: NodeContext): Promise<void> {
   const due = Object.entries(breakersOf(context)) as [Dependency, Breaker][];

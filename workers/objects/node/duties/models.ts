@@ -5,6 +5,9 @@ import { listModels } from "../../../../core/inference/openai-completions.ts";
 import type { SidecarClient } from "../../../../core/sidecar/client.ts";
 import { platformFetch } from "../../../wiring.ts";
 import { type NodeContext, tell } from "../context.ts";
+import { noteSidecarDown, noteSidecarUp } from "../dependencies.ts";
+
+const ASK_AGAIN_MS = 5_000;
 
 /** Asks every backend again what it can run and whether it takes the key, and has the certificate follow. */
 export async function modelsDuty(context: NodeContext): Promise<void> {
@@ -12,6 +15,11 @@ export async function modelsDuty(context: NodeContext): Promise<void> {
   const before = servedModels(context).join();
   try {
     await examineBackends(context);
+    noteSidecarUp(context);
+  } catch (error) {
+    // Its silence shows before a job meets it: three questions in a row, and nothing is claimed until it is back.
+    if (noteSidecarDown(context, error)) schedule.hasten("models", kit.clock.now(), ASK_AGAIN_MS);
+    throw error;
   } finally {
     const served = servedModels(context).join();
     if (served !== before) {
