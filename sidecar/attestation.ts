@@ -15,6 +15,8 @@ export interface Attestation {
   attester: Attester;
   /** 64 hex digits; empty where the mock attests and the code could not be hashed. */
   runtimeHash: string;
+  /** The TPM's attester, where a TPM attests. */
+  tpm: TpmAttester | null;
 }
 
 export async function openAttestation(parts: {
@@ -40,8 +42,9 @@ export async function openAttestation(parts: {
     tpm: { ...settings.tpm, log },
     ...(mockKey === undefined ? {} : { mockKey }),
   });
-  if (isTpm(attester)) await measure(attester, log);
-  return { attester, runtimeHash };
+  const tpm = isTpm(attester) ? attester : null;
+  if (tpm !== null) await measure(tpm, log);
+  return { attester, runtimeHash, tpm };
 }
 
 /** A TPM that is busy now may answer when it is asked for a quote; one that is not there never will. */

@@ -28,6 +28,8 @@ export interface ServiceParts {
   outputKeys: OutputKeys;
   models: Models;
   attester: Attester;
+  /** What comes before a quote of a node's; must not throw. Absent where there is nothing to do. */
+  beforeQuote?: (node: string) => Promise<void>;
   gpus: Gpus;
   metrics: Metrics;
   /** 64 hex digits; empty where it is not known, which only a mock's attestation allows. */
@@ -60,6 +62,7 @@ export function createService(parts: ServiceParts): SidecarService {
 
     async attest({ node, challengeId, nonce, modelIds }) {
       accounts.of(node);
+      await parts.beforeQuote?.(node);
       const quoted = await attester.quote(nonce, { node, challengeId, models: modelIds });
       log("info", "attestation.quoted", { node, backend: attester.backendType, models: modelIds.length });
       return { backendType: attester.backendType, ...quoted };

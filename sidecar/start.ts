@@ -12,6 +12,8 @@ import { publicKeyOf, signingKey, verifyingKey } from "../core/sidecar/keys.ts";
 import { createVault } from "../core/vault.ts";
 import { VERSION } from "../core/version.ts";
 import { type Accounts, createAccounts } from "./accounts.ts";
+import { activateKey } from "./attestation/activate-key.ts";
+import type { TpmAttester } from "./attestation/tpm.ts";
 import { openAttestation } from "./attestation.ts";
 import { createExecutions } from "./executions/executions.ts";
 import { createExecutionStore } from "./executions/store.ts";
@@ -72,7 +74,7 @@ async function run(options: Required<StartOptions>, state: State, listen: Listen
   const models = await openModels(settings, { fetch, clock, log });
   const { vault, accounts } = openAccounts({ ...options, log }, state, models);
   const publicKey = await publicKeyOf(settings.signingSeed);
-  const { attester, runtimeHash } = await openAttestation({ settings, publicKey, packageRoot, log });
+  const { attester, runtimeHash, tpm } = await openAttestation({ settings, publicKey, packageRoot, log });
   const store = createExecutionStore(state.db);
   const executions = openExecutions({ settings, accounts, metrics, store, clock, log });
   const keyStore = createOutputKeyStore(state.db);
@@ -90,7 +92,12 @@ async function run(options: Required<StartOptions>, state: State, listen: Listen
   });
   const gpus = createGpus(clock);
   const parts = { settings, accounts, executions, store, outputKeys, models, attester, gpus, metrics, runtimeHash };
-  const service = createService({ ...parts, clock, log });
+  const service = createService({
+    ...parts,
+    ...activation(tpm, { settings, accounts, clock, fetch, log }),
+    clock,
+    log,
+  });
   const nonces = openNonceStore(state.path("nonces.sqlite"));
   let app: ReturnType<typeof createSidecarApp> | null = null;
   const listening = await listenSidecar(
@@ -164,6 +171,21 @@ function openAccounts({ settings, clock, fetch, log }: Required<StartOptions>, s
     prover: null,
   });
   return { vault, accounts };
+}
+
+/** A TPM's key is shown to be its own before each quote: the coordinator may have forgotten. */
+function activation(
+  tpm: TpmAttester | null,
+  parts: { settings: SidecarHostSettings; accounts: Accounts; clock: Clock; fetch: Fetch; log: Log },
+): { beforeQuote?: (node: string) => Promise<void> } {
+  if (tpm === null) return {};
+  const { settings, accounts, clock, fetch, log } = parts;
+  const endpoint = settings.node.iclEndpoint;
+  return {
+    async beforeQuote(node) {
+      await activateKey(tpm, { endpoint, signer: accounts.of(node).signer, fetch, clock }, log);
+    },
+  };
 }
 
 function openExecutions(parts: {

@@ -5,8 +5,10 @@ import { type Hex, hexToBytes } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeOffer } from "../../core/attestation/activation.ts";
 import { toBase64 } from "../../core/attestation/bytes.ts";
-import { systemRandom } from "../../core/ports.ts";
+import { type Fetch, systemClock, systemRandom } from "../../core/ports.ts";
+import { devAccount, nodeIndex } from "../../devnet/chain/accounts.ts";
 import { createRig } from "../../devnet/coordinator/test-rig.ts";
+import { activateKey } from "../../sidecar/attestation/activate-key.ts";
 import { createTpmAttester, type TpmAttester } from "../../sidecar/attestation/tpm.ts";
 import { HOST, MODELS } from "./claims.ts";
 import { SKIP_SWTPM, SWTPM, type Swtpm, startSwtpm } from "./rig.ts";
@@ -63,6 +65,31 @@ describe.skipIf(SKIP_SWTPM)(`the devnet's coordinator and a TPM 2.0, in ${SWTPM}
     const done = await node.call("/internal/attestation/activate", { ...about, credentialId, secret });
     expect(done).toMatchObject({ status: 200, json: {} });
     expect(await verify()).toMatchObject({ status: 200, json: { tier: 1 } });
+  });
+
+  it("is told by the sidecar before a quote, and asked of no coordinator that does not know it", async () => {
+    const { rig, node, attester, verify } = await attesting();
+    const app = { has: true };
+    const fetch: Fetch = async (input, init) => {
+      const request = new Request(input, init);
+      if (!app.has && request.url.includes("/credential")) return new Response(null, { status: 404 });
+      return rig.coordinator.app.fetch(request);
+    };
+    // The rig's own jumps ahead when it sleeps, and every time-out with it.
+    const clock = { ...systemClock, now: rig.clock.now };
+    const options = { endpoint: "http://coordinator.test", signer: devAccount(nodeIndex(0)), fetch, clock };
+    expect(options.signer.address).toBe(node.address);
+    const events: string[] = [];
+    const log = (_level: string, event: string) => void events.push(event);
+    app.has = false;
+    expect(await activateKey(attester, options, log)).toBe("unsupported");
+    expect(await verify()).toMatchObject({ json: { tier: 0 } });
+    app.has = true;
+    expect(await activateKey(attester, options, log)).toBe("activated");
+    expect(await verify()).toMatchObject({ json: { tier: 1 } });
+    const away = { ...options, fetch: () => Promise.reject(new TypeError("fetch failed")) };
+    expect(await activateKey(attester, away, log)).toBe("failed");
+    expect(events).toEqual(["attestation.key-activated", "attestation.key-not-activated"]);
   });
 
   it.each([
