@@ -13,9 +13,10 @@ import type { NodeApi } from "../node-api.ts";
 import { newPrivateKey } from "../wallet/keystore.ts";
 import { checkAccount, checkContracts } from "./chain-checks.ts";
 import { type Finding, failure, fine, warning } from "./finding.ts";
-import { checkCofhe, checkCoordinator, checkSidecar } from "./network-checks.ts";
+import { checkCofhe, checkCoordinator } from "./network-checks.ts";
 import { checkNode } from "./node-checks.ts";
 import { checkGateway, checkGemini, checkGroq, checkPinning, checkRpc, checkServer } from "./services.ts";
+import { checkSidecar } from "./sidecar-checks.ts";
 import type { Opened } from "./wallet-checks.ts";
 
 /** Longer than any check's own limits together. */
@@ -39,10 +40,7 @@ export async function examine({ opened, api, limitMs = CHECK_LIMIT_MS }: Subject
     ...backendChecks(lenient, opened.closed),
     ...ipfsChecks(lenient, opened.closed),
     ["cofhe", () => checkCofhe(lenient.settings.cofhe)],
-    [
-      "sidecar",
-      async () => [await checkSidecar(opened.bindings.BLF_EXECUTOR ?? "edge", opened.bindings.BLF_SIDECAR_URL)],
-    ],
+    ["sidecar", () => checkSidecar(lenient.settings)],
     ["node", () => checkNode(api)],
   ];
   const found = await Promise.all(checks.map((check) => limited(check, limitMs)));

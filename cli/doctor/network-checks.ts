@@ -1,4 +1,4 @@
-/** The coordinator and its clock, CoFHE's services, and the sidecar: whether they answer this machine. Sends no secret. */
+/** The coordinator and its clock, CoFHE's services: whether they answer this machine. Sends no secret. */
 import { DEVNET } from "../../core/chain/addresses.ts";
 import { requestText } from "../../core/http.ts";
 import { createIclClient } from "../../core/icl/client.ts";
@@ -81,16 +81,14 @@ export async function checkCofhe({ chainId, urls }: Settings["cofhe"]): Promise<
   );
 }
 
-/** Null in edge mode, which has no sidecar. */
-export async function checkSidecar(executor: string, url: string | undefined): Promise<Finding | null> {
-  if (executor !== "sidecar") return null;
-  if (url === undefined) return failure("sidecar", "BLF_SIDECAR_URL is not set", "Set it to the sidecar's URL.");
+/** Whether anything answers there as it should. */
+export async function checkReach(name: string, url: string): Promise<Finding> {
   try {
-    const { status } = await ask(`${url}/v1/healthz`);
-    if (status === 200) return fine("sidecar", `${new URL(url).host} is well`);
-    return failure("sidecar", `${new URL(url).host} answers ${status}`, "See the sidecar's own log.");
+    const { status } = await ask(url);
+    if (status === 200) return fine(name, `${new URL(url).host} is up`);
+    return failure(name, `${new URL(url).host} answers ${status}`, "See the sidecar's own log.");
   } catch (error) {
-    return failed("sidecar", error, "Check BLF_SIDECAR_URL, and that the sidecar runs.");
+    return failed(name, error, "Check BLF_SIDECAR_URL, and that the sidecar runs.");
   }
 }
 

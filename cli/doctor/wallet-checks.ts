@@ -5,12 +5,16 @@
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Address } from "viem";
+import type { SidecarSettings } from "../../core/settings/build.ts";
 import { readSettings } from "../../core/settings/settings.ts";
+import { createSidecarSigner } from "../../core/sidecar/remote-signer.ts";
 import { localSigner, type Signer } from "../../core/signer.ts";
 import type { Environment } from "../environment.ts";
+import { readLeniently } from "../lenient-settings.ts";
 import { addressOf, readKeystore } from "../wallet/keystore.ts";
 import { secretNames } from "../wallet/secrets-file.ts";
 import { type Finding, failed, failure, fine, warning } from "./finding.ts";
+import { sidecarClientOf } from "./sidecar-checks.ts";
 
 export interface Opened {
   /** What the Worker would be given; without the secrets that could not be opened. */
@@ -25,7 +29,9 @@ export interface Opened {
 export async function openWallet(env: Environment): Promise<Opened> {
   const open = await files([env.keystorePath, env.secretsPath, env.envFile]);
   try {
-    const bindings = await env.unlocked();
+    const bindings = await env.forWorker();
+    const { sidecar } = readLeniently(bindings).settings;
+    if (sidecar !== null) return remote(bindings, sidecar, open);
     const { settings } = readSettings({ ...SUFFICIENT, BLF_PRIVATE_KEY: bindings.BLF_PRIVATE_KEY });
     const signers = settings?.privateKeys.map(localSigner) ?? [];
     const addresses = signers.map(({ address }) => address);
@@ -35,6 +41,14 @@ export async function openWallet(env: Environment): Promise<Opened> {
   } catch (error) {
     return { ...(await closedWallet(env)), findings: [...(await closedFindings(env, error)), ...open] };
   }
+}
+
+/** The key is the sidecar's, and signs what has to be signed here, too. */
+function remote(bindings: Record<string, string>, sidecar: SidecarSettings, open: Finding[]): Opened {
+  const client = sidecarClientOf(sidecar);
+  const signers = client === null ? [] : sidecar.nodes.map((node) => createSidecarSigner(client, node));
+  const findings = sidecar.nodes.map((node) => fine("wallet", `${node} by BLF_NODE_ADDRESS; the sidecar has its key`));
+  return { bindings, closed: [], signers, addresses: sidecar.nodes, findings: [...findings, ...open] };
 }
 
 /** With these only the key decides whether the settings can be read. */

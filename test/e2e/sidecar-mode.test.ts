@@ -1,7 +1,9 @@
 /** A quorum of one node in edge mode and two whose keys, prompts and models are on a sidecar. */
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { devAccount, devPrivateKey, nodeIndex } from "../../devnet/chain/accounts.ts";
@@ -22,6 +24,7 @@ import { eventually } from "../eventually.ts";
 import { addressesOf, type Rig, startRig } from "./rig.ts";
 import { type SidecarProcess, startSidecarProcess, workerSettings } from "./sidecar-process.ts";
 
+const LAUNCHER = fileURLToPath(new URL("../../bin/blindference-edge.js", import.meta.url));
 /** The others have a sidecar each. */
 const EDGE = 0;
 const SIDECARS = [1, 2];
@@ -79,9 +82,9 @@ async function startModel(): Promise<typeof model> {
 async function settingsOf(network: LocalNetwork, index: number): Promise<Record<string, string>> {
   if (index === EDGE) return { OPENAI_BASE_URL: model.url };
   const recorder = await startRecorder(`sidecar-${index}`, undefined, { keepsHost: true });
-  const process = await startSidecar(network, index, recorder.url);
-  recorder.forwardTo(process.url);
-  hosted.set(index, { process, recorder });
+  const started = await startSidecar(network, index, recorder.url);
+  recorder.forwardTo(started.url);
+  hosted.set(index, { process: started, recorder });
   return {
     ...reach.settings(network),
     ...NO_BACKENDS,
@@ -131,6 +134,18 @@ async function ask(): Promise<{ result: UserResult; leader: number }> {
   return { result, leader: addressesOf(rig.nodes).indexOf(result.leader) };
 }
 
+/** What `doctor` finds on a machine that has the settings of node 2's Worker and nothing else. */
+async function doctor(change: Record<string, string>): Promise<{ check: string; status: string; detail: string }[]> {
+  const { env, adminToken, process: local } = nodeAt(1);
+  const given = { ...env, BLF_NODE_URL: local.url, BLF_ADMIN_TOKEN: adminToken, ...change };
+  const settings = { PATH: process.env.PATH ?? "", HOME: dir, BLF_CONFIG_DIR: dir, ...given };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [LAUNCHER, "doctor", "--json"], { env: settings, cwd: dir }, (_error, stdout) => {
+      resolve(JSON.parse(stdout));
+    });
+  });
+}
+
 /** The breaker of a node's sidecar. */
 async function sidecarState(index: number): Promise<string> {
   const { nodes } = (await nodeAt(index).api("/api/status")) as {
@@ -148,6 +163,23 @@ describe("a node whose sidecar holds its key", () => {
     expect(nodes).toMatchObject([
       { address: nodeAt(1).address, executor: "sidecar", models: [LOCAL_MODEL], tier: 0, state: "running" },
     ]);
+  });
+
+  it("is examined by doctor through its sidecar, with the Worker's settings alone", { timeout: 60_000 }, async () => {
+    const well = await doctor({});
+    expect(well.filter(({ status }) => status === "failure")).toEqual([]);
+    expect(well).toContainEqual(
+      expect.objectContaining({ check: "wallet", detail: expect.stringContaining(nodeAt(1).address) }),
+    );
+    expect(well).toContainEqual({ check: "sidecar", status: "ok", detail: `it runs ${LOCAL_MODEL}`, fix: null });
+    const strange = await doctor({ BLF_SIDECAR_PRIVATE_KEY: "99".repeat(32) });
+    expect(strange).toContainEqual(
+      expect.objectContaining({ check: "sidecar", status: "failure", fix: expect.stringContaining("BLF_SIDECAR_") }),
+    );
+    const other = await doctor({ BLF_NODE_ADDRESS: nodeAt(EDGE).address });
+    expect(other).toContainEqual(
+      expect.objectContaining({ check: "sidecar", detail: `it does not hold the key of ${nodeAt(EDGE).address}` }),
+    );
   });
 
   it("agrees with a node in edge mode, whoever leads", { timeout: 240_000 }, async () => {
