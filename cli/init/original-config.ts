@@ -121,7 +121,7 @@ function choices(config: Known, notes: string[]): OriginalConfig["settings"] {
   const hardware = backend !== undefined && backend !== "" && backend !== "mock";
   if (hardware)
     notes.push(
-      `attestation_backend ${backend} is not carried over: hardware comes with the sidecar, and this node attests as mock, tier 0.`,
+      `attestation_backend ${backend} is not carried over: hardware attests through a sidecar (docs/operate/sidecar.md), and this node attests as mock, tier 0.`,
     );
   else if ((config.tier ?? 0n) > 0n)
     notes.push(`tier ${config.tier} is not carried over: a mock attestation is tier 0.`);
