@@ -59,13 +59,13 @@ const RETRY_SOON_MS: Partial<Record<Duty, number>> = {
 };
 export type CommandReply = { ok: true } | { ok: false; failure: Failure };
 
-/** The sidecar is asked every minute how it is: it may be switched off, and what it can take on changes. */
+/** The sidecar is asked every minute how it is, or as often as the coordinator: it may be switched off, and its models change. */
 const SIDECAR_INTERVAL_MS = 60_000;
 
 function intervalsOf({ settings, sidecar }: Kit): DutyIntervals {
   const known = settings.knownCheckSec * 1000;
   const intervals = { ...DEFAULT_INTERVALS, known };
-  return sidecar === null ? intervals : { ...intervals, models: SIDECAR_INTERVAL_MS };
+  return sidecar === null ? intervals : { ...intervals, models: Math.min(SIDECAR_INTERVAL_MS, known) };
 }
 
 export class Node extends DurableObject<Env> {
