@@ -9,14 +9,14 @@ import {
   GPU_TIMEOUT_MS,
   GPU_TOOL,
   type GpuReport,
+  type GpuToolOutcome,
   readGpus,
-  type ToolOutput,
 } from "../core/gpu.ts";
 
 export type { GpuReport };
 
 export async function detectGpus({ command = GPU_TOOL, timeoutMs = GPU_TIMEOUT_MS } = {}): Promise<GpuReport> {
-  return readGpus(await output(command, timeoutMs));
+  return readGpus(await outcomeOf(command, timeoutMs), timeoutMs);
 }
 
 export function describeGpus({ gpus, reason }: GpuReport): string {
@@ -26,33 +26,26 @@ export function describeGpus({ gpus, reason }: GpuReport): string {
 }
 
 /** Resolves in time also where the tool's own children hold its output open: then they are killed with it. */
-function output(command: string, timeoutMs: number): Promise<ToolOutput> {
+function outcomeOf(command: string, timeoutMs: number): Promise<GpuToolOutcome> {
   return new Promise((resolve) => {
     // A group of its own, so that all of it can be ended.
     const child = spawn(command, GPU_ARGS, { stdio: ["ignore", "pipe", "ignore"], detached: true });
     let text = "";
-    const end = (result: ToolOutput) => {
+    const end = (result: GpuToolOutcome) => {
       clearTimeout(timer);
       if (child.exitCode === null && child.pid !== undefined) endGroup(child.pid);
       child.stdout.destroy();
       resolve(result);
     };
-    const timer = setTimeout(
-      () => end({ reason: `nvidia-smi did not answer within ${timeoutMs / 1000} s` }),
-      timeoutMs,
-    );
+    const timer = setTimeout(() => end({ kind: "timeout" }), timeoutMs);
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
-      if (text.length > GPU_OUTPUT_MAX) end({ reason: "nvidia-smi prints what cannot be read" });
+      if (text.length > GPU_OUTPUT_MAX) end({ kind: "unreadable" });
     });
-    child.on("error", (error: NodeJS.ErrnoException) =>
-      end({
-        reason: error.code === "ENOENT" ? "nvidia-smi is not installed" : `nvidia-smi cannot be run (${error.code})`,
-      }),
+    child.on("error", ({ code }: NodeJS.ErrnoException) =>
+      end(code === "ENOENT" ? { kind: "missing" } : { kind: "denied", code: code ?? "no reason given" }),
     );
-    child.on("close", (code, signal) =>
-      end(code === 0 ? { text } : { reason: `nvidia-smi failed (${signal ?? code})` }),
-    );
+    child.on("close", (code, signal) => end({ kind: "exit", status: signal ?? code ?? 1, stdout: text }));
   });
 }
 

@@ -11,8 +11,13 @@ export interface Gpu {
 
 export type GpuReport = { gpus: readonly Gpu[]; reason: null } | { gpus: readonly []; reason: string };
 
-/** What came of a tool: its standard output, or why there is none. */
-export type ToolOutput = { text: string } | { reason: string };
+/** What came of the tool; `unreadable`: it printed too much. */
+export type GpuToolOutcome =
+  | { kind: "exit"; status: number | string; stdout: string }
+  | { kind: "missing" }
+  | { kind: "denied"; code?: string }
+  | { kind: "timeout" }
+  | { kind: "unreadable" };
 
 export const GPU_TOOL = "nvidia-smi";
 export const GPU_ARGS: readonly string[] = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"];
@@ -21,14 +26,32 @@ export const GPU_TIMEOUT_MS = 8_000;
 /** Of some hundred cards. */
 export const GPU_OUTPUT_MAX = 64 * 1024;
 
-export function readGpus(output: ToolOutput): GpuReport {
-  if ("reason" in output) return { gpus: [], reason: output.reason };
-  const lines = output.text.split(/\r?\n/).filter((line) => line.trim() !== "");
+/** @param timeoutMs after which the tool was given up */
+export function readGpus(outcome: GpuToolOutcome, timeoutMs: number = GPU_TIMEOUT_MS): GpuReport {
+  switch (outcome.kind) {
+    case "exit":
+      return outcome.status === 0 ? listed(outcome.stdout) : none(`failed (${outcome.status})`);
+    case "missing":
+      return none("is not installed");
+    case "denied":
+      return none(`cannot be run (${outcome.code ?? "EACCES"})`);
+    case "timeout":
+      return none(`did not answer within ${timeoutMs / 1000} s`);
+    case "unreadable":
+      return none("prints what cannot be read");
+  }
+}
+
+function listed(text: string): GpuReport {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
   const gpus = lines.map(parse);
-  if (gpus.length === 0) return { gpus: [], reason: `${GPU_TOOL} lists no card` };
+  if (gpus.length === 0) return none("lists no card");
   const known = gpus.filter((gpu) => gpu !== null);
-  if (known.length < gpus.length) return { gpus: [], reason: `${GPU_TOOL} prints what cannot be read` };
-  return { gpus: known, reason: null };
+  return known.length < gpus.length ? none("prints what cannot be read") : { gpus: known, reason: null };
+}
+
+function none(what: string): GpuReport {
+  return { gpus: [], reason: `${GPU_TOOL} ${what}` };
 }
 
 /** `NVIDIA H100 80GB HBM3, 81559 MiB, 570.86.15` */

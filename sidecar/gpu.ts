@@ -1,6 +1,6 @@
 /** The machine's NVIDIA cards for `capabilities`: null where nvidia-smi did not say. Asked once an hour at most. */
 import { tmpdir } from "node:os";
-import { GPU_ARGS, GPU_TIMEOUT_MS, GPU_TOOL, type GpuReport, readGpus, type ToolOutput } from "../core/gpu.ts";
+import { GPU_ARGS, GPU_TIMEOUT_MS, GPU_TOOL, type GpuReport, readGpus } from "../core/gpu.ts";
 import type { Clock } from "../core/ports.ts";
 import { type RunTool, runTool } from "./attestation/run-tool.ts";
 
@@ -16,24 +16,14 @@ export function createGpus(clock: Pick<Clock, "now">, run: RunTool = runTool, co
   return {
     report() {
       if (last === null || clock.now() - last.atMs > FRESH_MS) {
-        last = { atMs: clock.now(), report: output(run, command).then(readGpus) };
+        last = { atMs: clock.now(), report: ask(run, command) };
       }
       return last.report;
     },
   };
 }
 
-async function output(run: RunTool, command: string): Promise<ToolOutput> {
+async function ask(run: RunTool, command: string): Promise<GpuReport> {
   const env = { PATH: process.env.PATH ?? "", LC_ALL: "C" };
-  const outcome = await run({ command, args: GPU_ARGS, cwd: tmpdir(), env, timeoutMs: GPU_TIMEOUT_MS });
-  switch (outcome.kind) {
-    case "exit":
-      return outcome.status === 0 ? { text: outcome.stdout } : { reason: `${GPU_TOOL} failed (${outcome.status})` };
-    case "missing":
-      return { reason: `${GPU_TOOL} is not installed` };
-    case "denied":
-      return { reason: `${GPU_TOOL} cannot be run (EACCES)` };
-    case "timeout":
-      return { reason: `${GPU_TOOL} did not answer within ${GPU_TIMEOUT_MS / 1000} s` };
-  }
+  return readGpus(await run({ command, args: GPU_ARGS, cwd: tmpdir(), env, timeoutMs: GPU_TIMEOUT_MS }));
 }

@@ -55,9 +55,10 @@ export async function openModels(
     registry,
     async served() {
       const [ids, closed] = await Promise.all([discover(), unavailable(custom, clock)]);
-      const known = registry.models().filter(({ id }) => !closed.has(id));
+      const known = registry.models();
+      // A model of a module is run by the module or not at all.
       const more = ids.filter((id) => !known.some((model) => model.id === id));
-      return [...known, ...more.map((id) => ({ id, backend: "openai" }))];
+      return [...known.filter(({ id }) => !closed.has(id)), ...more.map((id) => ({ id, backend: "openai" }))];
     },
   };
 }

@@ -61,17 +61,20 @@ export function openState(dir: string): State {
     throw unusable(folder, error);
   }
   const lock = takeLock(folder);
-  const db = open(folder, join(folder, "sidecar.sqlite"));
-  db.exec("pragma journal_mode = wal; pragma synchronous = full;");
-  db.exec(SCHEMA);
-  return {
-    db,
-    path: (name) => join(folder, name),
-    close() {
-      db.close();
-      lock.close();
-    },
-  };
+  try {
+    const db = openDatabase(folder, join(folder, "sidecar.sqlite"));
+    return {
+      db,
+      path: (name) => join(folder, name),
+      close() {
+        db.close();
+        lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
 }
 
 /** A memory-only state, for tests and for nothing else. */
@@ -102,6 +105,7 @@ function takeLock(folder: string): DatabaseSync {
     return lock;
   } catch (error) {
     lock.close();
+    if (!isBusy(error)) throw unusable(folder, error);
     throw new NodeError("settings", `another sidecar uses the state folder ${folder}`, {
       retry: "never",
       hint: "Stop it first, or give each a BLF_SIDECAR_STATE of its own: two with one folder would share keys and jobs.",
@@ -110,7 +114,19 @@ function takeLock(folder: string): DatabaseSync {
   }
 }
 
-function open(folder: string, path: string, timeout = BUSY_MS): DatabaseSync {
+function openDatabase(folder: string, path: string): DatabaseSync {
+  const db = open(folder, path, BUSY_MS);
+  try {
+    db.exec("pragma journal_mode = wal; pragma synchronous = full;");
+    db.exec(SCHEMA);
+    return db;
+  } catch (error) {
+    db.close();
+    throw unusable(folder, error);
+  }
+}
+
+function open(folder: string, path: string, timeout: number): DatabaseSync {
   try {
     return new DatabaseSync(path, { timeout });
   } catch (error) {
@@ -118,8 +134,20 @@ function open(folder: string, path: string, timeout = BUSY_MS): DatabaseSync {
   }
 }
 
+/** SQLITE_BUSY. */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 5;
+}
+
 function unusable(folder: string, cause: unknown): NodeError {
-  const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
+  // SQLite's own words tell a full disk from a file that is no database; they hold no value.
+  const why =
+    cause instanceof Error && "errstr" in cause
+      ? cause.errstr
+      : cause instanceof Error && "code" in cause
+        ? cause.code
+        : undefined;
+  const code = typeof why === "string" ? ` (${why})` : "";
   return new NodeError("settings", `the state folder ${folder} cannot be used${code}`, {
     retry: "never",
     hint: "Give BLF_SIDECAR_STATE a folder that the sidecar's user may write to, on a local disk.",

@@ -114,6 +114,12 @@ async function addServer(context: Context, spec: string, listed: readonly string
 async function addModule(context: Context, spec: string): Promise<void> {
   const { env, io } = context;
   const path = resolve(spec);
+  if (splitList(path)[0] !== path) {
+    throw usageError(
+      `${path} cannot stand in a list: it holds a comma, a line break or quotes around it.`,
+      "Give the file or its folder another name.",
+    );
+  }
   const listed = splitList(env.get("BLF_CUSTOM_BACKENDS") ?? "");
   if (listed.some((other) => resolve(other) === path)) return io.note(`${path} is in BLF_CUSTOM_BACKENDS already.`);
   const modules = await loadModules([...listed, path]);

@@ -36,6 +36,7 @@ describe("A module", () => {
     ["without infer", { default: { models: ["a"] } }, /function infer/],
     ["with an available that is none", { default: { ...good, available: true } }, /available that is no function/],
     ["with another backend's prefix", { default: { models: ["groq:a"], infer } }, /prefix is another backend's/],
+    ["with a model twice", { default: { models: ["a", "b", "a"], infer } }, /names a model twice/],
     ["with an id of two", { default: { models: ["a,b"], infer } }, /no model id/],
     ["with an id with a blank", { default: { models: ["a b"], infer } }, /no model id/],
     ["with the mock as a fallback", { default: { models: ["mock"], infer } }, /no model id/],

@@ -123,6 +123,7 @@ function backendIn(module: unknown, path: string): CustomBackend {
       throw badModule(path, `names ${quoteModel(id)}, which is no model id: ASCII characters without spaces or commas`);
     }
   }
+  if (new Set(models).size < models.length) throw badModule(path, "names a model twice");
   return exported as CustomBackend;
 }
 

@@ -125,7 +125,8 @@ function readOwn(env: Readonly<Record<string, unknown>>, faults: Fault[]): Sidec
     faults.push(fault(name, "missing", `${name} is not set.`, fixOf(name)));
   }
   const { BLF_SIDECAR_TLS_CERT: cert, BLF_SIDECAR_TLS_KEY: key } = texts;
-  if ((cert === undefined) !== (key === undefined)) {
+  const readable = !malformed.has("BLF_SIDECAR_TLS_CERT") && !malformed.has("BLF_SIDECAR_TLS_KEY");
+  if (readable && (cert === undefined) !== (key === undefined)) {
     const absent = cert === undefined ? "BLF_SIDECAR_TLS_CERT" : "BLF_SIDECAR_TLS_KEY";
     faults.push(fault(absent, "missing", `${absent} is not set: TLS needs a certificate and its key.`, fixOf(absent)));
   }

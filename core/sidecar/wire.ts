@@ -37,7 +37,12 @@ export const capabilitiesReply = z.object({
   attestation: backendType,
   encryptsOutputKeys: z.boolean().meta({ description: "Without it the node leads no jobs on this chain." }),
   keyPool: z.object({ size: count, ready: count }).meta({ description: "Output keys that are proven ahead of time." }),
-  runtimeHash: hex(64).meta({ description: "Of the code that runs." }),
+  runtimeHash: z
+    .string()
+    .regex(/^(?:[0-9a-f]{64})?$/, "must be 64 lower-case hex digits, or empty")
+    .meta({
+      description: "Of the code that runs; empty where it is not known, which only the mock's attestation allows.",
+    }),
 });
 export type Capabilities = z.output<typeof capabilitiesReply>;
 

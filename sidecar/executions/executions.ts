@@ -5,7 +5,7 @@
  */
 
 import { sha256Hex } from "../../core/crypto/sha256.ts";
-import { NodeError, toFailure } from "../../core/errors.ts";
+import { type Failure, NodeError, toFailure } from "../../core/errors.ts";
 import type { ExecuteRequest, ExecuteResult } from "../../core/executor/executor.ts";
 import type { Clock, Log } from "../../core/ports.ts";
 import { failureToWire } from "../../core/sidecar/failure-wire.ts";
@@ -95,20 +95,18 @@ export function createExecutions(parts: ExecutionsParts): Executions {
     item.startedMs = startedMs;
     const about = { node: id.node, job: id.jobId, role: id.role };
     log("info", "execution.started", { ...about, model: request.modelId });
-    try {
-      const result = await run(request, abort.signal);
-      // Cancelled in the very moment it ended: its row is gone, and its answer with it.
-      if (abort.signal.aborted) return;
+    const { result, failure } = await outcomeOf(async () => run(request, abort.signal));
+    // Cancelled in the very moment it ended: its row is gone, and its answer with it.
+    if (abort.signal.aborted) return;
+    const ms = clock.now() - startedMs;
+    if (failure === null) {
       store.end(id, { state: "done", result }, clock.now());
-      const ms = clock.now() - startedMs;
       typicalMs = Math.round((3 * typicalMs + ms) / 4);
       onEnd({ outcome: "done", ms, timingsMs: result.timingsMs });
       log("info", "execution.done", { ...about, ms });
-    } catch (error) {
-      if (abort.signal.aborted) return;
-      const failure = toFailure(error);
+    } else {
       store.end(id, { state: "failed", error: failureToWire(failure) }, clock.now());
-      onEnd({ outcome: "failed", ms: clock.now() - startedMs, timingsMs: {} });
+      onEnd({ outcome: "failed", ms, timingsMs: {} });
       log("warn", "execution.failed", { ...about, code: failure.code, retry: failure.retry, reason: failure.message });
     }
   }
@@ -190,6 +188,16 @@ export function createExecutions(parts: ExecutionsParts): Executions {
       for (const { abort } of live.values()) abort.abort(DRAINED);
     },
   };
+}
+
+type Ended = { result: ExecuteResult; failure: null } | { result: null; failure: Failure };
+
+async function outcomeOf(run: () => Promise<ExecuteResult>): Promise<Ended> {
+  try {
+    return { result: await run(), failure: null };
+  } catch (error) {
+    return { result: null, failure: toFailure(error) };
+  }
 }
 
 function nameOf({ node, jobId, role }: ExecutionId): string {

@@ -17,6 +17,7 @@ export interface ExecutionRow {
   request: ExecuteRequest;
   /** Whether it waits for a slot is not here: that ends with the process. */
   reply: StartedExecution;
+  /** When it was last started. */
   createdMs: number;
 }
 
@@ -46,7 +47,7 @@ export function createExecutionStore(db: DatabaseSync): ExecutionStore {
     values (?, ?, ?, ?, ?, 'running', null, ?, ?)
     on conflict (node, job_id, role) do update set
       digest = excluded.digest, request = excluded.request, state = 'running', reply = null,
-      updated_ms = excluded.updated_ms where state <> 'done'`);
+      created_ms = excluded.created_ms, updated_ms = excluded.updated_ms where state <> 'done'`);
   const end = db.prepare(
     `update executions set state = ?, reply = ?, updated_ms = ? where ${KEY} and state = 'running'`,
   );

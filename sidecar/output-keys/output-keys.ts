@@ -58,15 +58,24 @@ export function createOutputKeys(parts: OutputKeysParts): OutputKeys {
       store.put(node, jobId, outputKey, clock.now());
       return outputKey;
     }
-    const own = row ?? store.take(node, jobId, clock.now());
-    if (own !== null) return own.poolId === null ? own.wrapped : rewrap(node, jobId, own, own.poolId);
+    for (let own = row ?? take(node, jobId); own !== null; own = take(node, jobId)) {
+      const wrapped = own.poolId === null ? own.wrapped : await rewrap(node, jobId, own, own.poolId);
+      if (wrapped !== null) return wrapped;
+    }
     const made = await executorOf(node).newOutputKey(node, jobId);
     store.put(node, jobId, made, clock.now());
     return made;
   }
 
-  async function rewrap(node: string, jobId: string, row: OutputKeyRow, poolId: string): Promise<string> {
-    const key = await vault.open(POOL_PURPOSE, poolId, row.wrapped);
+  const take = (node: string, jobId: string) => store.take(node, jobId, clock.now());
+
+  /** Null for a key of the pool that no storage key opens any more: nobody has it yet, so another one will do. */
+  async function rewrap(node: string, jobId: string, row: OutputKeyRow, poolId: string): Promise<string | null> {
+    const key = await vault.open(POOL_PURPOSE, poolId, row.wrapped).catch((error: unknown) => {
+      log("warn", "output-key.pool-unreadable", { node, reason: toFailure(error).message });
+      return null;
+    });
+    if (key === null) return null;
     const wrapped = await vault.seal(OUTPUT_KEY_PURPOSE, outputKeyIdentity(node, jobId), key);
     store.rewrapped(node, jobId, wrapped);
     return wrapped;
