@@ -117,7 +117,11 @@ describe("a claim", () => {
     await coordinator.idle();
     expect(chain.failures.get(leader.address)).toBe(1);
     expect(coordinator.stats().failuresRecorded).toHaveLength(3);
-    expect(coordinator.stats().failuresRecorded[0]).toMatchObject({ jobId, node: leader.address, tx: /^0x/ });
+    expect(coordinator.stats().failuresRecorded[0]).toMatchObject({
+      jobId,
+      node: leader.address,
+      tx: expect.stringMatching(/^0x/),
+    });
     expect((await leader.claim(jobId)).status).toBe(409);
     expect((await leader.result(jobId, HASH)).status).toBe(409);
     expect((await first.verdict(jobId, HASH)).status).toBe(409);

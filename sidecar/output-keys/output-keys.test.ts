@@ -206,7 +206,7 @@ describe("A proof", () => {
   });
 
   it("of a key that was replaced meanwhile is not kept as the new one's", async () => {
-    const { keys, proof, vault, open, clock } = rigOn(openMemoryState(), { held: true });
+    const { keys, proof, store, vault, open, clock } = rigOn(openMemoryState(), { held: true });
     const first = keys.ask({ node: NODE, jobId: "a" });
     await settled();
     await clock.pass(3_000);
@@ -215,6 +215,7 @@ describe("A proof", () => {
     const second = keys.ask({ node: NODE, jobId: "a", outputKey });
     await settled();
     await proof(0).end();
+    expect(store.get(NODE, "a")).toMatchObject({ wrapped: outputKey, encrypted: null });
     await proof(1).end();
     expect(await second).toMatchObject({ encrypted: encryptionOf(await open("a", outputKey)) });
   });
