@@ -110,5 +110,9 @@ export const attestBody = z.object({
 });
 export type AttestRequest = z.output<typeof attestBody>;
 
-export const attestReply = z.object({ backendType, quote: hex(QUOTE_MAX), runtimeHash: hex(64) });
+export const attestReply = z.object({
+  backendType,
+  quote: hex(QUOTE_MAX),
+  runtimeHash: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits"),
+});
 export type AttestReply = z.output<typeof attestReply>;
