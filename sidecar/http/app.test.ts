@@ -138,7 +138,7 @@ describe("a Worker and its sidecar", () => {
     const { client } = await createRig();
     const sidecar = await client();
     const quote = await sidecar.attest({ node: NODE, challengeId: "c", nonce: Uint8Array.of(1, 254), modelIds: ["m"] });
-    expect(quote).toEqual({ backendType: "mock", quote: "01fe01", runtimeHash: "ab" });
+    expect(quote).toEqual({ backendType: "mock", quote: "01fe01", runtimeHash: "ab".repeat(32) });
   });
 
   it("sign several timestamps at once, and transactions", async () => {

@@ -71,7 +71,7 @@ export function createFakeService(): FakeService {
       return {
         backendType: "mock",
         quote: `${Buffer.from(nonce).toString("hex")}0${modelIds.length}`,
-        runtimeHash: "ab",
+        runtimeHash: "ab".repeat(32),
       };
     },
     async sign(request) {
