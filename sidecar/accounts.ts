@@ -7,7 +7,8 @@ import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod";
 import { type GuardedSigner, guardSigner, policyOf } from "../core/chain/signing-policy.ts";
 import { type Cofhe, createCofhe, type PermitStore } from "../core/cofhe/client.ts";
-import { NodeError, toFailure } from "../core/errors.ts";
+import { wrappedPermits } from "../core/cofhe/wrapped-permits.ts";
+import { NodeError } from "../core/errors.ts";
 import { createExecutor, type ExecutorParts } from "../core/executor/edge-executor.ts";
 import type { Executor } from "../core/executor/executor.ts";
 import type { Fetch, Log } from "../core/ports.ts";
@@ -40,15 +41,12 @@ export interface Accounts {
   of(node: string): Account;
 }
 
-/** As in the Worker; the identity is the node's address. */
-const PERMIT_PURPOSE = "cofhe-permit";
-
 export function createAccounts(settings: SidecarHostSettings, parts: AccountsParts): Accounts {
   const { chainId, rpcUrls, urls } = settings.node.cofhe;
   const policy = policyOf(settings.node);
   const accounts = settings.privateKeys.map((key): Account => {
     const signer = guardSigner(localSigner(key), policy);
-    const permits = wrappedPermits(parts, signer.address);
+    const permits = wrappedPermits(parts.vault, parts.log, signer.address, envelopesOf(parts.db, signer.address));
     const base = createCofhe({ chainId, rpcUrls, urls, signer, permits, clock: parts.clock, fetch: parts.fetch });
     const cofhe = base.canEncrypt || parts.prover === null ? base : proving(base, parts.prover(signer.address));
     return {
@@ -79,28 +77,19 @@ function proving(base: Cofhe, { encryptUint128Pair }: Pick<Cofhe, "encryptUint12
   };
 }
 
-function wrappedPermits({ db, vault, log }: AccountsParts, node: string): PermitStore {
+function envelopesOf(db: DatabaseSync, node: string): PermitStore {
   const get = db.prepare("select wrapped from permits where node = ?");
   const put = db.prepare(
     "insert into permits (node, wrapped) values (?, ?) on conflict (node) do update set wrapped = excluded.wrapped",
   );
-  const wrap = async (permit: Uint8Array) => void put.run(node, await vault.seal(PERMIT_PURPOSE, node, permit));
   return {
     async load() {
       const row = get.get(node);
-      if (row === undefined) return null;
-      const envelope = String(row.wrapped);
-      const permit = await vault.open(PERMIT_PURPOSE, node, envelope).catch((error: unknown) => {
-        // A permit costs a signature: one that cannot be opened any more is made anew.
-        log("warn", "permit.unreadable", { node, reason: toFailure(error).message });
-        return null;
-      });
-      if (permit === null) return null;
-      // Under a previous storage key: wrapped again, so that the previous one may go.
-      if (await vault.needsRewrap(envelope)) await wrap(permit);
-      return new TextDecoder().decode(permit);
+      return row === undefined ? null : String(row.wrapped);
     },
-    save: (serialised) => wrap(new TextEncoder().encode(serialised)),
+    async save(envelope) {
+      put.run(node, envelope);
+    },
   };
 }
 

@@ -9,7 +9,7 @@ import { createSidecarAttester } from "../core/attestation/sidecar-attester.ts";
 import { type ChainClient, createChainClient } from "../core/chain/rpc.ts";
 import { type GuardedSigner, guardSigner, policyOf } from "../core/chain/signing-policy.ts";
 import { createCofhe, type PermitStore } from "../core/cofhe/client.ts";
-import { toFailure } from "../core/errors.ts";
+import { wrappedPermits } from "../core/cofhe/wrapped-permits.ts";
 import { createExecutor } from "../core/executor/edge-executor.ts";
 import type { Executor } from "../core/executor/executor.ts";
 import { createSidecarExecutor } from "../core/executor/sidecar-executor.ts";
@@ -25,14 +25,11 @@ import { readSettings, type Settings, type SettingsResult } from "../core/settin
 import { createSidecarClient, type SidecarClient } from "../core/sidecar/client.ts";
 import { createSidecarSigner } from "../core/sidecar/remote-signer.ts";
 import { localSigner, type Signer } from "../core/signer.ts";
-import { createVault, type Vault } from "../core/vault.ts";
+import { createVault } from "../core/vault.ts";
 import { printLine } from "./adapters/console.ts";
 
 /** Looked up at each call, so that a test's stand-in for the global is used. */
 const platformFetch: Fetch = (input, init) => fetch(input, init);
-
-/** The vault's purpose for CoFHE permits; the identity is the node's address. */
-const PERMIT_PURPOSE = "cofhe-permit";
 
 /** An object's own tools. */
 export interface Kit {
@@ -171,30 +168,10 @@ export function confidentialOf(kit: Kit, signer: Signer, envelopes: PermitStore)
   if (sidecar !== null) return { executor: createSidecarExecutor({ client: sidecar, clock }), canEncrypt: null };
   const vault = createVault({ keys: kit.settings.storageKeys, random: systemRandom });
   const { rpcUrls, chainId, urls } = kit.settings.cofhe;
-  const permits = wrappedPermits(kit, vault, signer, envelopes);
+  const permits = wrappedPermits(vault, kit.log, signer.address, envelopes);
   const cofhe = createCofhe({ chainId, rpcUrls, urls, signer, permits, clock });
   const executor = createExecutor({ cofhe, ipfs, models, vault, clock, random: systemRandom });
   return { executor, canEncrypt: cofhe.canEncrypt };
-}
-
-function wrappedPermits(kit: Kit, vault: Vault, signer: Signer, envelopes: PermitStore): PermitStore {
-  const wrap = async (permit: Uint8Array) => envelopes.save(await vault.seal(PERMIT_PURPOSE, signer.address, permit));
-  return {
-    async load() {
-      const envelope = await envelopes.load();
-      if (envelope === null) return null;
-      const permit = await vault.open(PERMIT_PURPOSE, signer.address, envelope).catch((error: unknown) => {
-        // A permit costs a signature: one that cannot be opened any more is made anew.
-        kit.log("warn", "permit.unreadable", { node: signer.address, reason: toFailure(error).message });
-        return null;
-      });
-      if (permit === null) return null;
-      // Under a previous storage key: wrapped again, so that the previous one may go.
-      if (await vault.needsRewrap(envelope)) await wrap(permit);
-      return new TextDecoder().decode(permit);
-    },
-    save: (serialised) => wrap(new TextEncoder().encode(serialised)),
-  };
 }
 
 /** Test builds: every failpoint is told to BLF_FAILPOINT_URL, whose answer lets the node go on. */
